@@ -1,0 +1,122 @@
+// The device interface: memory and one virtual function per operation. It knows tensors, never models.
+// `run`-time rule for every operation: no allocation, no synchronisation, no branch on device data, so that
+// a decode step can be captured once and replayed on a backend that supports it.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "ops/tensor.h"
+
+namespace msn {
+
+struct EmbeddingForward;
+struct EmbeddingBackward;
+struct RmsNormForward;
+struct RmsNormBackward;
+struct RotaryTable;
+struct SplitHeadsForward;
+struct SplitHeadsBackward;
+struct TreeAttention;
+struct LinearForward;
+struct SwiGluForward;
+struct SwiGluBackward;
+struct MatrixProduct;
+struct ColumnSum;
+struct PackedAttentionForward;
+struct PackedAttentionBackward;
+struct LinearCrossEntropy;
+struct LogProbability;
+struct TopK;
+struct KvCompact;
+struct AdamW;
+struct SquaredNorm;
+struct NoiseTokens;
+
+struct DeviceInfo {
+  std::string kind;         // "cpu"
+  std::string name;         // what a person would call it, the processor's name
+  std::string instructions; // "avx512-bf16", "avx512", "avx2", "generic"
+  int threads = 0;
+  int64_t memory_bytes = 0;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual DeviceInfo info() const = 0;
+
+  // Memory. Aligned to 64 bytes and zeroed; throws ERR_OUT_OF_MEMORY.
+  virtual Buffer allocate(int64_t bytes) = 0;
+  virtual void copy_from_host(void* device, const void* host, int64_t bytes) = 0;
+  virtual void copy_to_host(void* host, const void* device, int64_t bytes) = 0;
+  virtual void copy(void* destination, const void* source, int64_t bytes) = 0;
+  virtual void fill_zero(void* device, int64_t bytes) = 0;
+  virtual void synchronize() = 0;
+
+  // Weights: `sources` are matrices [outputs_i, inputs] in host memory (any float dtype, any alignment),
+  // stacked one below another. `dtype` is kF32 or kBf16 (round to nearest even).
+  virtual WeightMatrix pack_weight(std::span<const Tensor> sources, Dtype dtype) = 0;
+  // Rows [first_row, first_row + destination.shape[0]) back into host memory, plain row-major, f32 or bf16.
+  virtual void unpack_weight(const WeightMatrix& weight, int64_t first_row, const Tensor& destination) = 0;
+
+  // Inference.
+  virtual void run(const EmbeddingForward&) = 0;
+  virtual void run(const RmsNormForward&) = 0;
+  virtual void run(const RotaryTable&) = 0;
+  virtual void run(const SplitHeadsForward&) = 0;
+  virtual void run(const TreeAttention&) = 0;
+  virtual void run(const LinearForward&) = 0;
+  virtual void run(const SwiGluForward&) = 0;
+  virtual void run(const TopK&) = 0;
+  virtual void run(const LogProbability&) = 0;
+  virtual void run(const KvCompact&) = 0;
+
+  // Training.
+  virtual void run(const NoiseTokens&) = 0;
+  virtual void run(const MatrixProduct&) = 0;
+  virtual void run(const ColumnSum&) = 0;
+  virtual void run(const PackedAttentionForward&) = 0;
+  virtual void run(const PackedAttentionBackward&) = 0;
+  virtual void run(const LinearCrossEntropy&) = 0;
+  virtual void run(const EmbeddingBackward&) = 0;
+  virtual void run(const RmsNormBackward&) = 0;
+  virtual void run(const SplitHeadsBackward&) = 0;
+  virtual void run(const SwiGluBackward&) = 0;
+  virtual void run(const SquaredNorm&) = 0;
+  virtual void run(const AdamW&) = 0;
+};
+
+struct BackendOptions {
+  std::string device = "auto";    // "auto" | "cpu" | "cuda" | "cuda:N"
+  int threads = 0;                // CPU threads; 0: one per physical core this process may use
+  std::string instructions = "";  // CPU instruction set to use at most, for tests; empty: the best there is
+};
+
+// The registry. "cuda" never falls back: ERR_DEVICE says why it cannot be had. `reason` (may be null)
+// receives one sentence on what "auto" chose and why.
+std::shared_ptr<Backend> make_backend(const BackendOptions& options, std::string* reason);
+
+// Float tensors of a backend, cut from one allocation made at planning time.
+class Workspace {
+ public:
+  explicit Workspace(Backend& backend) : backend_(backend) {}
+  // Adds a tensor to the plan; its memory exists after commit().
+  void plan(Tensor* tensor, Dtype dtype, std::initializer_list<int64_t> shape);
+  void commit();
+  int64_t bytes() const { return buffer_.bytes(); }
+
+ private:
+  struct Planned {
+    Tensor* tensor;
+    int64_t offset;
+  };
+  Backend& backend_;
+  std::vector<Planned> planned_;
+  int64_t planned_bytes_ = 0;
+  Buffer buffer_;
+};
+
+}  // namespace msn

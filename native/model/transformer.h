@@ -1,0 +1,40 @@
+// The transformer's forward pass over the nodes of a token tree, a chain or a single token: one code path.
+#pragma once
+#include <memory>
+#include <span>
+
+#include "backend/backend.h"
+#include "model/kv_cache.h"
+#include "model/model.h"
+
+namespace msn {
+
+// The nodes of one forward pass, behind cache.length() cached tokens.
+struct NodeBatch {
+  std::span<const int32_t> tokens;   // [nodes]
+  std::span<const int32_t> parents;  // [nodes]: index of an earlier node; -1 follows the cache directly
+};
+
+class Transformer {
+ public:
+  // Plans the workspace for up to max_nodes nodes in one pass, logits for up to max_logit_rows of them.
+  Transformer(const Model& model, int64_t max_nodes, int64_t max_logit_rows);
+  ~Transformer();
+
+  // Writes rows cache.length() + i of the cache; the caller keeps or drops them. Computes no logits.
+  void forward(const NodeBatch& nodes, KvCache& cache);
+  // Logits of nodes [first, first + rows) of the last pass: f32 [rows, vocabulary], until the next call.
+  const Tensor& logits(int64_t first, int64_t rows);
+  // Final-norm hidden states of the last pass, f32 [nodes, hidden].
+  Tensor hidden();
+
+  int64_t max_nodes() const;
+  int64_t max_logit_rows() const;
+
+ private:
+  struct Plan;
+  const Model& model_;
+  std::unique_ptr<Plan> plan_;
+};
+
+}  // namespace msn

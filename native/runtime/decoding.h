@@ -1,0 +1,71 @@
+// Decoding of one prompt: autoregressive, Jacobi or TR-Jacobi, one forward pass a step (docs/method.md).
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/cancel.h"
+#include "model/model.h"
+
+namespace msn {
+
+struct SamplingOptions {
+  double temperature = 0;  // 0: greedy
+  int32_t top_k = 0;       // 0: all
+  double top_p = 1;
+  double min_p = 0;
+  double repetition_penalty = 1;
+  uint64_t seed = 0;
+};
+
+struct DecodingOptions {
+  // Draft paths below the root in tree order, each a list of table columns; `width` is the retrieved column.
+  // Empty: the root alone (autoregressive).
+  std::vector<std::vector<int32_t>> paths;
+  int32_t depth = 5;   // D: rows of the draft table
+  int32_t width = 10;  // K: columns of the draft table
+  bool retrieval = true;
+  int32_t min_match = 2;
+  uint64_t noise_seed = 0;
+};
+
+struct GenerationRequest {
+  std::vector<int32_t> prompt;  // at least one token, below context_length
+  int64_t max_new_tokens = 256;
+  std::vector<int32_t> end_of_sequence;  // ids that end the text; may be empty
+  SamplingOptions sampling;
+  DecodingOptions decoding;
+};
+
+enum class FinishReason { kNone, kStop, kLength };
+enum class DraftSource : uint8_t { kModel, kNoise, kRetrieval };
+
+// What one step did. The lists after `finish` explain it, for statistics, reports and tests.
+struct DecodingStep {
+  std::vector<int32_t> tokens;  // emitted, cut at the end of sequence and at max_new_tokens
+  int32_t accepted_length = 0;  // depth(e) + 1, before any cut
+  FinishReason finish = FinishReason::kNone;
+  std::vector<DraftSource> accepted_sources;  // of the accepted drafts, in order
+  std::vector<int32_t> accepted_path;         // columns of the path to e
+  int32_t match_length = 0;                   // 0: nothing retrieved
+  int32_t match_end = 0;                      // index of the first token of the continuation
+  int32_t known_rows = 0;                     // rows of the next draft table that are known
+  std::vector<int32_t> drafted;               // token of every node below the root, in tree order
+};
+
+class Decoder {
+ public:
+  // Checks the request against the model: ERR_INVALID_ARGUMENT for token ids outside the vocabulary, an
+  // empty prompt, a prompt that leaves no room in the context, a tree with holes, options out of range.
+  Decoder(const Model& model, GenerationRequest request);
+  ~Decoder();
+  // Runs the prompt less its last token through the model; to be called once, before the first step.
+  void prefill(const CancelToken& cancel);
+  DecodingStep step();  // must not be called again after finish != kNone
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace msn
