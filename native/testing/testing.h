@@ -1,0 +1,32 @@
+// Shows native parts to jest. A test passes typed arrays; operations read and write them in place, since the CPU
+// backend's memory is host memory.
+#pragma once
+#include <napi.h>
+
+#include <functional>
+#include <string>
+
+#include "backend/backend.h"
+#include "ops/tensor.h"
+
+namespace msn::testing {
+
+using Function = std::function<Napi::Value(const Napi::CallbackInfo&)>;
+
+// A file of this folder registers what it shows with a static object of this type.
+struct Register {
+  Register(const char* name, Function function);
+};
+
+// args[name] = { data: typed array, shape: number[] }. A missing optional tensor is empty.
+Tensor tensor(const Napi::Object& args, const char* name);
+Tensor optional_tensor(const Napi::Object& args, const char* name);
+double number(const Napi::Object& args, const char* name, double fallback = 0);
+bool boolean(const Napi::Object& args, const char* name, bool fallback = false);
+std::string string(const Napi::Object& args, const char* name, const char* fallback = "");
+
+// A CPU backend for args.instructions ('generic', 'avx2', 'avx512', '' for the best) and args.threads (default 1),
+// made once for each pair and kept.
+const std::shared_ptr<Backend>& backend(const Napi::Object& args);
+
+}  // namespace msn::testing
