@@ -26,7 +26,7 @@ struct ModelShape {
   int64_t kv_heads = 0;
   int64_t head_dim = 0;  // even
   int64_t context_length = 0;
-  int64_t window = 0;           // sliding window in positions; 0: none
+  int64_t window = 0;  // sliding window in positions; 0: none
   float norm_epsilon = 1e-5f;
   bool tied_head = false;       // lm_head is the embedding
   bool attention_bias = false;  // on q, k, v (Qwen2)
@@ -41,12 +41,15 @@ void check_shape(const ModelShape& shape);
 // f_i of the rotary embedding for i < head_dim / 2, scaling applied (shared formulas: docs/method.md).
 std::vector<double> inverse_frequencies(const ModelShape& shape);
 
-// One tensor that a model of this shape has, under its Hugging Face name ("model.layers.0.mlp.up_proj.weight").
+// One tensor that a model of this shape has, under its Hugging Face name
+// ("model.layers.0.mlp.up_proj.weight").
 struct TensorSpec {
   std::string name;
   std::vector<int64_t> shape;
 };
-// All of them, in the order in which they are written to a file: embedding, layers, final norm, head (unless tied).
+int64_t element_count(const TensorSpec& spec);
+// All of them, in the order in which they are written to a file: embedding, layers, final norm, head (unless
+// tied).
 std::vector<TensorSpec> tensor_specs(const ModelShape& shape);
 int64_t parameter_count(const ModelShape& shape);
 

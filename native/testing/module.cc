@@ -101,4 +101,5 @@ const std::shared_ptr<Backend>& backend(const Napi::Object& args) {
 
 }  // namespace msn::testing
 
-NODE_API_MODULE(makesomenoise_testing, msn::testing::initialize)
+using msn::testing::initialize;  // the macro pastes the name
+NODE_API_MODULE(makesomenoise_testing, initialize)
