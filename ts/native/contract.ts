@@ -87,6 +87,12 @@ export interface NativeGenerationRequest {
   noiseSeed: number;
 }
 
+/** Draft paths flattened, as in {@link NativeGenerationRequest}. */
+export interface NativeDraftPaths {
+  pathOffsets: Int32Array;
+  pathColumns: Int32Array;
+}
+
 /** 0: the model's own row, 1: noise, 2: retrieval. */
 export type NativeDraftSource = 0 | 1 | 2;
 
@@ -155,7 +161,13 @@ export interface NativeModel {
     cancel: CancelToken,
   ): Promise<Float32Array>;
   /** Times `repeats` passes of `nodes` chained nodes behind `prefix` cached positions, in milliseconds each. */
-  timePasses(nodes: number, prefix: number, repeats: number, withLogits: boolean, cancel: CancelToken): Promise<Float64Array>;
+  timePasses(
+    nodes: number,
+    prefix: number,
+    repeats: number,
+    withLogits: boolean,
+    cancel: CancelToken,
+  ): Promise<Float64Array>;
   /** All tensors in file order. */
   tensorSpecs(): NativeTensorSpec[];
   /** Writes the named tensors behind `header` (safetensors, length prefix included) in the given dtype. */
@@ -222,7 +234,11 @@ export interface NativeTrainer {
     learningRate: number,
     cancel: CancelToken,
   ): Promise<NativeTrainingStep>;
-  evaluate(batch: NativeMicroBatch, noise: NativeNoiseOptions, cancel: CancelToken): Promise<NativeEvaluation>;
+  evaluate(
+    batch: NativeMicroBatch,
+    noise: NativeNoiseOptions,
+    cancel: CancelToken,
+  ): Promise<NativeEvaluation>;
   /** An inference model of the weights as they are now. */
   snapshot(dtype: NativeDtype, cancel: CancelToken): Promise<NativeModel>;
   tensorSpecs(): NativeTensorSpec[];
@@ -275,8 +291,23 @@ export interface NativeModule {
     device: NativeDeviceOptions,
     cancel: CancelToken,
   ): Promise<NativeTrainer>;
+  /**
+   * The named draft trees of docs/method.md: 'paper', its first `nodes` positions (root included), and the chain of
+   * plain Jacobi decoding (width 1, no retrieval). `nodes` matters to 'nodes' alone, `width` not to 'chain'.
+   */
+  draftPaths(
+    kind: 'paper' | 'nodes' | 'chain',
+    nodes: number,
+    depth: number,
+    width: number,
+  ): NativeDraftPaths;
   /** Draws of docs/method.md, for the facade's shuffle: Philox words at (c0, c1, c2) of a stream. */
   philox(seed: number, stream: number, c0: number, c1: number, c2: number): Uint32Array;
   /** The noise operation on the host, for previews of training data. */
-  noise(batch: NativeMicroBatch, noise: NativeNoiseOptions, epoch: number, vocabularySize: number): Int32Array;
+  noise(
+    batch: NativeMicroBatch,
+    noise: NativeNoiseOptions,
+    epoch: number,
+    vocabularySize: number,
+  ): Int32Array;
 }
