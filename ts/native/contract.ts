@@ -301,8 +301,6 @@ export interface NativeModule {
     depth: number,
     width: number,
   ): NativeDraftPaths;
-  /** Draws of docs/method.md, for the facade's shuffle: Philox words at (c0, c1, c2) of a stream. */
-  philox(seed: number, stream: number, c0: number, c1: number, c2: number): Uint32Array;
   /** The noise operation on the host, for previews of training data. */
   noise(
     batch: NativeMicroBatch,
