@@ -1,7 +1,8 @@
 /** Typed access to the columns of a row, with errors that name file, line and column. */
 import { NO_LOSS } from './dataset';
 import type { Message } from './formats';
-import { dataError, describeValue, type SourceRow } from './read';
+import { describeValue } from '../validate';
+import { dataError, type SourceRow } from './read';
 
 export class Columns {
   constructor(private readonly row: SourceRow) {}
@@ -102,7 +103,7 @@ export class Columns {
       // Parquet's 64-bit integers arrive as bigint.
       const integer = typeof entry === 'bigint' ? Number(entry) : entry;
       if (typeof integer !== 'number' || (integer | 0) !== integer) {
-        this.fail(`${column}[${index}]`, `expected an integer, received ${shown(entry)}`);
+        this.fail(`${column}[${index}]`, `expected an integer, received ${describeValue(entry)}`);
       }
       integers[index] = integer;
     });
@@ -122,10 +123,4 @@ export class Columns {
   private fail(column: string, message: string): never {
     throw dataError(this.row.place, `${column}: ${message}`);
   }
-}
-
-function shown(value: unknown): string {
-  return typeof value === 'number' || typeof value === 'string'
-    ? JSON.stringify(value)
-    : describeValue(value);
 }

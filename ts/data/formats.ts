@@ -1,5 +1,4 @@
 /** From the columns of a row to an example: the formats that instruction data comes in. */
-import { MakeSomeNoiseError } from '../errors';
 import { dataError, type SourceRow } from './read';
 import { Columns } from './columns';
 
@@ -147,19 +146,4 @@ function completionReader(prompt: string, completion: string): RowReader {
     const text = columns.text(prompt);
     return { kind: 'completion', prompt: text, plainPrompt: text, completion: columns.text(completion) };
   };
-}
-
-/** Checks the value of the option `format`. */
-export function checkFormat(value: unknown): asserts value is DataFormat {
-  if (typeof value === 'string' && (FORMAT_NAMES as readonly string[]).includes(value)) return;
-  if (typeof value === 'object' && value !== null) {
-    const { prompt, completion, ...others } = value as Record<string, unknown>;
-    const plain = typeof prompt === 'string' && typeof completion === 'string' && prompt !== completion;
-    if (plain && Object.keys(others).length === 0) return;
-  }
-  const names = FORMAT_NAMES.map((name) => `'${name}'`).join(', ');
-  throw new MakeSomeNoiseError(
-    'ERR_INVALID_ARGUMENT',
-    `format: expected one of ${names} or { prompt: column, completion: column }, received ${JSON.stringify(value)}`,
-  );
 }

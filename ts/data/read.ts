@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { MakeSomeNoiseError } from '../errors';
+import { describeValue } from '../validate';
 import { jsonArrayElements } from './read-json-array';
 import { jsonLines } from './read-json-lines';
 import { parquetRows } from './read-parquet';
@@ -21,14 +22,6 @@ export function dataError(place: string, message: string, cause?: unknown): Make
     `${place}: ${message}`,
     cause === undefined ? undefined : { cause },
   );
-}
-
-/** What a value is, in the words of an error message. */
-export function describeValue(value: unknown): string {
-  if (value === null) return 'null';
-  if (value === undefined) return 'nothing';
-  if (Array.isArray(value)) return 'a list';
-  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }
 
 /**
