@@ -19,7 +19,7 @@ const measurement = z.strictObject({
   suite: z.enum(suiteNames),
   /** Names the measurement within its suite: '16 nodes', 'tr-jacobi {nodes: 16}'. */
   name: z.string(),
-  unit: z.enum(['ms', 'ms/token', 'tokens/s', 'tokens/step']),
+  unit: z.enum(['ms', 'ms/token', 'tokens/s', 'tokens/step', 'x autoregressive']),
   better: z.enum(['lower', 'higher']),
   spread,
 });
@@ -67,8 +67,10 @@ export function readReport(path: string): BenchReport {
   try {
     content = JSON.parse(readFileSync(path, 'utf8'));
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new MakeSomeNoiseError('ERR_INVALID_ARGUMENT', `baseline: cannot read ${path}: ${why}`, { cause });
+    const { message } = cause as Error;
+    throw new MakeSomeNoiseError('ERR_INVALID_ARGUMENT', `baseline: cannot read ${path}: ${message}`, {
+      cause,
+    });
   }
   const parsed = report.safeParse(content);
   if (parsed.success) return parsed.data;
