@@ -1,6 +1,6 @@
 // Keys and values of the tokens seen so far, per layer [kv_heads, capacity, head_dim]; grows as it is used.
 #pragma once
-#include <memory>
+#include <span>
 #include <vector>
 
 #include "backend/backend.h"
@@ -14,10 +14,10 @@ class KvCache {
   // Makes room for `rows` rows (doubling), keeping what is there. Throws ERR_OUT_OF_MEMORY.
   void reserve(int64_t rows);
   int64_t capacity() const { return capacity_; }
-  int64_t length() const { return length_; }  // rows that hold accepted tokens
-  void set_length(int64_t length);            // also writes the device copy
+  int64_t length() const { return length_; }                      // rows that hold accepted tokens
+  void set_length(int64_t length);                                // also writes the device copy
   const Tensor& device_length() const { return device_length_; }  // i32 [1]
-  Tensor keys(int64_t layer) const;    // f32 [kv_heads, capacity, head_dim]
+  Tensor keys(int64_t layer) const;                               // f32 [kv_heads, capacity, head_dim]
   Tensor values(int64_t layer) const;
   // Keeps rows length + nodes[j] as rows length + j, drops the rest, and sets length += nodes.size().
   void keep(std::span<const int32_t> nodes);  // ascending
@@ -31,7 +31,8 @@ class KvCache {
   Buffer storage_;
   Buffer length_storage_;
   Tensor device_length_;
-  Buffer sources_storage_;
+  Buffer sources_storage_;        // i32, the argument of keep() on the device
+  std::vector<int32_t> sources_;  // and on the host
 };
 
 }  // namespace msn

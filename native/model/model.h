@@ -26,7 +26,8 @@ struct LayerWeights {
 class Model {
  public:
   // Packs every weight of `source` as `dtype`. `progress` (may be empty) is told bytes done and total.
-  // Throws ERR_MODEL_FORMAT for a missing or misshapen tensor and for NaN or infinite weights, naming the tensor.
+  // Throws ERR_MODEL_FORMAT for a missing or misshapen tensor and for NaN or infinite weights, naming the
+  // tensor.
   Model(std::shared_ptr<Backend> backend, const ModelShape& shape, TensorSource& source, Dtype dtype,
         const std::function<void(int64_t done, int64_t total)>& progress, const CancelToken& cancel);
 

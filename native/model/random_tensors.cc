@@ -2,13 +2,15 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
-#include <thread>
 
+#include "base/parallel.h"
 #include "base/philox.h"
 #include "model/tensor_source.h"
 
 namespace msn {
 namespace {
+
+constexpr int64_t kPairsWorthAThread = 1 << 18;
 
 // Elements [2 * first_pair, min(2 * last_pair, count)) of tensor number `tensor`.
 void fill_normal(std::vector<float>& values, uint64_t seed, uint32_t tensor, double deviation,
@@ -26,20 +28,6 @@ void fill_normal(std::vector<float>& values, uint64_t seed, uint32_t tensor, dou
     if (2 * pair + 1 < static_cast<int64_t>(values.size()))
       values[2 * pair + 1] = static_cast<float>(radius * std::sin(angle));
   }
-}
-
-void fill_normal_in_parallel(std::vector<float>& values, uint64_t seed, uint32_t tensor, double deviation) {
-  const int64_t pairs = (static_cast<int64_t>(values.size()) + 1) / 2;
-  constexpr int64_t kPairsWorthAThread = 1 << 18;
-  const int64_t parts =
-      std::clamp<int64_t>(pairs / kPairsWorthAThread, 1, std::max(1u, std::thread::hardware_concurrency()));
-  std::vector<std::jthread> threads;
-  for (int64_t part = 1; part < parts; ++part)
-    threads.emplace_back(
-        [&values, seed, tensor, deviation, first = pairs * part / parts, last = pairs * (part + 1) / parts] {
-          fill_normal(values, seed, tensor, deviation, first, last);
-        });
-  fill_normal(values, seed, tensor, deviation, 0, pairs / parts);
 }
 
 }  // namespace
@@ -63,7 +51,10 @@ Tensor RandomTensors::tensor(const TensorSpec& spec) {
   if (spec.name.ends_with("norm.weight"))
     std::fill(values.begin(), values.end(), 1.0f);
   else if (!spec.name.ends_with(".bias"))
-    fill_normal_in_parallel(values, seed_, found->second.index, initializer_range_);
+    parallel_ranges((static_cast<int64_t>(values.size()) + 1) / 2, kPairsWorthAThread,
+                    std::thread::hardware_concurrency(), [&](int64_t first, int64_t last) {
+                      fill_normal(values, seed_, found->second.index, initializer_range_, first, last);
+                    });
 
   Tensor view;
   view.data = values.data();

@@ -33,6 +33,12 @@ class Transformer {
 
  private:
   struct Plan;
+  void attend(const LayerWeights& layer, const Tensor& keys, const Tensor& values,
+              const Tensor& prefix_length);
+  void feed_forward(const LayerWeights& layer);
+  // RMSNorm of rows of the residual stream: f32 [rows, hidden].
+  Tensor normalize(const Buffer& weight, int64_t first, int64_t rows);
+
   const Model& model_;
   std::unique_ptr<Plan> plan_;
 };
