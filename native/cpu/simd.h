@@ -1,5 +1,5 @@
-// One vector type per instruction set. Every file of native/cpu that is listed in kernels.h is compiled once for
-// each set, with MSN_ISA naming its namespace; inside it `Vector` is the widest float vector of that set.
+// One vector type per instruction set. Every file of native/cpu that is listed in kernels.h is compiled once
+// for each set, with MSN_ISA naming its namespace; inside it `Vector` is the widest float vector of that set.
 // Contraction is off in the whole build: a product-sum is fused where the code says fma, and only there, so
 // that the same formula gives the same bits in every loop of one instruction set.
 #pragma once
@@ -50,6 +50,7 @@ struct Vector {
   friend Vector operator-(Vector a, Vector b) { return {_mm512_sub_ps(a.value, b.value)}; }
   friend Vector operator*(Vector a, Vector b) { return {_mm512_mul_ps(a.value, b.value)}; }
   friend Vector operator/(Vector a, Vector b) { return {_mm512_div_ps(a.value, b.value)}; }
+  // b where either is NaN; so is minimum.
   friend Vector maximum(Vector a, Vector b) { return {_mm512_max_ps(a.value, b.value)}; }
   friend Vector minimum(Vector a, Vector b) { return {_mm512_min_ps(a.value, b.value)}; }
   friend Vector square_root(Vector a) { return {_mm512_sqrt_ps(a.value)}; }
@@ -65,10 +66,27 @@ struct Vector {
   static void load_bf16_pairs(const uint16_t* memory, Vector& first, Vector& second) {
     const __m512i bits = _mm512_loadu_si512(memory);
     first.value = _mm512_castsi512_ps(_mm512_slli_epi32(bits, 16));
-    second.value = _mm512_castsi512_ps(_mm512_and_si512(bits, _mm512_set1_epi32(static_cast<int>(0xffff0000u))));
+    second.value =
+        _mm512_castsi512_ps(_mm512_and_si512(bits, _mm512_set1_epi32(static_cast<int>(0xffff0000u))));
+  }
+  // Lane j is the sum of the lanes of vectors[j], added in the same order for every j.
+  static Vector sum_each(const Vector (&vectors)[kWidth]) {
+    __m512 fours[4];  // lanes 4 i .. 4 i + 3 of fours[j]: partial sums of vectors 4 j .. 4 j + 3
+    for (int j = 0; j < 4; ++j) {
+      const __m512 low = pair_sums(vectors[4 * j].value, vectors[4 * j + 1].value);
+      const __m512 high = pair_sums(vectors[4 * j + 2].value, vectors[4 * j + 3].value);
+      fours[j] = _mm512_add_ps(_mm512_shuffle_ps(low, high, 0x44), _mm512_shuffle_ps(low, high, 0xee));
+    }
+    return {quarter_sums(quarter_sums(fours[0], fours[1]), quarter_sums(fours[2], fours[3]))};
   }
 
  private:
+  static __m512 pair_sums(__m512 a, __m512 b) {
+    return _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+  }
+  static __m512 quarter_sums(__m512 a, __m512 b) {
+    return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
+  }
   static __mmask16 mask(int count) { return static_cast<__mmask16>((1u << count) - 1u); }
 };
 
@@ -95,7 +113,9 @@ struct Vector {
   friend Vector minimum(Vector a, Vector b) { return {_mm256_min_ps(a.value, b.value)}; }
   friend Vector square_root(Vector a) { return {_mm256_sqrt_ps(a.value)}; }
   friend Vector fma(Vector a, Vector b, Vector c) { return {_mm256_fmadd_ps(a.value, b.value, c.value)}; }
-  friend Vector round_nearest(Vector a) { return {_mm256_round_ps(a.value, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
+  friend Vector round_nearest(Vector a) {
+    return {_mm256_round_ps(a.value, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+  }
   friend Vector power_of_two(Vector n) {
     const __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n.value), _mm256_set1_epi32(127));
     return {_mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23))};
@@ -103,10 +123,24 @@ struct Vector {
   static void load_bf16_pairs(const uint16_t* memory, Vector& first, Vector& second) {
     const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(memory));
     first.value = _mm256_castsi256_ps(_mm256_slli_epi32(bits, 16));
-    second.value = _mm256_castsi256_ps(_mm256_and_si256(bits, _mm256_set1_epi32(static_cast<int>(0xffff0000u))));
+    second.value =
+        _mm256_castsi256_ps(_mm256_and_si256(bits, _mm256_set1_epi32(static_cast<int>(0xffff0000u))));
+  }
+  static Vector sum_each(const Vector (&vectors)[kWidth]) {
+    __m256 fours[2];  // lanes 4 i .. 4 i + 3 of fours[j]: partial sums of vectors 4 j .. 4 j + 3
+    for (int j = 0; j < 2; ++j) {
+      const __m256 low = pair_sums(vectors[4 * j].value, vectors[4 * j + 1].value);
+      const __m256 high = pair_sums(vectors[4 * j + 2].value, vectors[4 * j + 3].value);
+      fours[j] = _mm256_add_ps(_mm256_shuffle_ps(low, high, 0x44), _mm256_shuffle_ps(low, high, 0xee));
+    }
+    return {_mm256_add_ps(_mm256_permute2f128_ps(fours[0], fours[1], 0x20),
+                          _mm256_permute2f128_ps(fours[0], fours[1], 0x31))};
   }
 
  private:
+  static __m256 pair_sums(__m256 a, __m256 b) {
+    return _mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+  }
   static __m256i mask(int count) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
   }
@@ -179,14 +213,21 @@ struct Vector {
     first = each([&](int lane) { return bf16_to_f32(memory[2 * lane]); });
     second = each([&](int lane) { return bf16_to_f32(memory[2 * lane + 1]); });
   }
+  static Vector sum_each(const Vector (&vectors)[kWidth]) {
+    return each([&](int lane) {
+      float sum = 0;
+      for (const float value : vectors[lane].value) sum += value;
+      return sum;
+    });
+  }
 };
 
 #endif
 
-// e^x, relative error below 2e-7; 0 below -87.3, and e^88 above 88. Cody-Waite reduction, then the polynomial of
-// Cephes' expf.
+// e^x, relative error below 2e-7, for x held between -87.3 and 88; NaN stays NaN. Cody-Waite reduction, then
+// the polynomial of Cephes' expf.
 inline Vector exponential(Vector x) {
-  const Vector clamped = maximum(minimum(x, Vector::broadcast(88.0f)), Vector::broadcast(-87.3f));
+  const Vector clamped = maximum(Vector::broadcast(-87.3f), minimum(Vector::broadcast(88.0f), x));
   const Vector n = round_nearest(clamped * Vector::broadcast(1.44269504088896341f));
   Vector r = fma(n, Vector::broadcast(-0.693359375f), clamped);
   r = fma(n, Vector::broadcast(2.12194440e-4f), r);

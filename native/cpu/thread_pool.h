@@ -12,9 +12,9 @@ class ThreadPool {
   ~ThreadPool();
   int threads() const { return threads_; }
 
-  // Calls body(task, thread) for task = 0 .. tasks - 1, each once, and returns when all are done. Tasks are dealt
-  // out in ascending order to whoever is free, so a result must not depend on who ran it. body must not throw.
-  // One caller at a time; not reentrant.
+  // Calls body(task, thread) for task = 0 .. tasks - 1, each once, and returns when all are done. Tasks are
+  // dealt out in ascending order to whoever is free, so a result must not depend on who ran it. body must not
+  // throw. One caller at a time; not reentrant.
   template <class Body>
   void parallel_for(int64_t tasks, Body&& body) {
     if (threads_ == 1 || tasks <= 1) {
@@ -22,7 +22,8 @@ class ThreadPool {
       return;
     }
     using Plain = std::remove_reference_t<Body>;
-    run(tasks, [](void* context, int64_t task, int thread) { (*static_cast<Plain*>(context))(task, thread); },
+    run(
+        tasks, [](void* context, int64_t task, int thread) { (*static_cast<Plain*>(context))(task, thread); },
         const_cast<std::remove_const_t<Plain>*>(&body));
   }
 

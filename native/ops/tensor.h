@@ -14,12 +14,16 @@ enum class Dtype : uint8_t { kF64, kF32, kBf16, kF16, kI32, kU8 };
 
 constexpr int64_t dtype_size(Dtype dtype) {
   switch (dtype) {
-    case Dtype::kF64: return 8;
+    case Dtype::kF64:
+      return 8;
     case Dtype::kF32:
-    case Dtype::kI32: return 4;
+    case Dtype::kI32:
+      return 4;
     case Dtype::kBf16:
-    case Dtype::kF16: return 2;
-    case Dtype::kU8: return 1;
+    case Dtype::kF16:
+      return 2;
+    case Dtype::kU8:
+      return 1;
   }
   return 0;
 }
@@ -101,5 +105,6 @@ struct WeightMatrix {
 // The shape checks at the operation boundary. `name` is "operation.argument".
 void check_tensor(const Tensor& tensor, Dtype dtype, std::initializer_list<int64_t> shape, const char* name);
 void check(bool condition, const std::string& message, const char* operation);
+void check(bool condition, const char* message, const char* operation);  // a literal costs no allocation
 
 }  // namespace msn

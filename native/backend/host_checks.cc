@@ -1,0 +1,72 @@
+#include "backend/host_checks.h"
+
+#include "ops/embedding.h"
+#include "ops/kv_compact.h"
+#include "ops/log_probability.h"
+#include "ops/split_heads.h"
+#include "ops/tree_attention.h"
+
+namespace msn {
+namespace {
+
+void refuse(const char* expected, int64_t low, int64_t high, int64_t received, const char* name) {
+  throw Error(ErrorCode::kInvalidArgument,
+              std::string("expected ") + expected + " from " + std::to_string(low) + " to " +
+                  std::to_string(high) + ", received " + std::to_string(received),
+              name);
+}
+
+void check_each(const Tensor& indexes, int64_t limit, const char* expected, const char* name) {
+  const int32_t* values = indexes.i32();
+  for (int64_t i = 0; i < indexes.shape[0]; ++i)
+    if (values[i] < 0 || values[i] >= limit) refuse(expected, 0, limit - 1, values[i], name);
+}
+
+// Rows first .. first + rows - 1 lie inside a cache of `capacity` rows.
+void check_cache_rows(const Tensor& first, int64_t rows, int64_t capacity, const char* name) {
+  const int64_t row = first.i32()[0];
+  if (row < 0 || row + rows > capacity) refuse("a cache row", 0, capacity - rows, row, name);
+}
+
+}  // namespace
+
+void check_indexes(const EmbeddingForward& args) {
+  const int64_t vocabulary = args.packed_table != nullptr ? args.packed_table->outputs : args.table.shape[0];
+  check_each(args.tokens, vocabulary, "token ids", "embedding.tokens");
+}
+
+void check_indexes(const EmbeddingBackward& args) {
+  check_each(args.tokens, args.table_gradient.shape[0], "token ids", "embedding_backward.tokens");
+}
+
+void check_indexes(const SplitHeadsForward& args) {
+  check_cache_rows(args.first_row, args.query.shape[0], args.keys.shape[1], "split_heads.first_row");
+}
+
+void check_indexes(const TreeAttention& args) {
+  const int64_t nodes = args.query.shape[0];
+  check_cache_rows(args.prefix_length, nodes, args.keys.shape[1], "tree_attention.prefix_length");
+  const int32_t* parents = args.parents.i32();
+  for (int64_t node = 0; node < nodes; ++node)
+    if (parents[node] < -1 || parents[node] >= node)
+      refuse("a parent", -1, node - 1, parents[node], "tree_attention.parents");
+}
+
+void check_indexes(const LogProbability& args) {
+  check_each(args.targets, args.logits.shape[1], "token ids", "log_probability.targets");
+}
+
+void check_indexes(const KvCompact& args) {
+  const int64_t rows = args.sources.shape[0];
+  const int64_t capacity = args.keys.shape[1];
+  check_cache_rows(args.first_row, rows, capacity, "kv_compact.first_row");
+  check_each(args.sources, capacity, "cache rows", "kv_compact.sources");
+  const int32_t* sources = args.sources.i32();
+  for (int64_t j = 0; j < rows; ++j) {
+    const int64_t least = j > 0 ? int64_t{sources[j - 1]} + 1 : args.first_row.i32()[0];
+    if (sources[j] < least)
+      refuse("ascending cache rows", least, capacity - 1, sources[j], "kv_compact.sources");
+  }
+}
+
+}  // namespace msn

@@ -1,0 +1,25 @@
+// Checks of index values. A device's data cannot be read before a kernel runs, but the CPU backend's is host
+// memory: an index that leads outside its tensor is refused, not followed.
+#pragma once
+#include "ops/tensor.h"
+
+namespace msn {
+
+struct EmbeddingForward;
+struct EmbeddingBackward;
+struct SplitHeadsForward;
+struct TreeAttention;
+struct LogProbability;
+struct KvCompact;
+
+void check_indexes(const EmbeddingForward& args);
+void check_indexes(const EmbeddingBackward& args);
+void check_indexes(const SplitHeadsForward& args);
+void check_indexes(const TreeAttention& args);
+void check_indexes(const LogProbability& args);
+void check_indexes(const KvCompact& args);
+// Every other operation has no indexes, or its kernel checks them itself.
+template <class Args>
+void check_indexes(const Args&) {}
+
+}  // namespace msn
