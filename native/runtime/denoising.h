@@ -19,10 +19,10 @@ struct DenoisingRequest {
 struct DenoisingResult {
   std::vector<int32_t> tokens;                   // the segment after the last pass
   std::vector<std::vector<int32_t>> trajectory;  // the first noise, then the segment after each pass
-  int64_t iterations = 0;                        // passes; the last one found nothing to change at a fixed point
+  int64_t iterations = 0;  // passes; the last one found nothing to change at a fixed point
   bool fixed_point = false;
-  int64_t matched = 0;                // length of the prefix of `tokens` equal to greedy autoregressive decoding
-  std::vector<float> probabilities;   // of each token of `tokens` in the last pass
+  int64_t matched = 0;  // length of the prefix of `tokens` equal to greedy autoregressive decoding
+  std::vector<float> probabilities;  // of each token of `tokens` in the last pass
 };
 
 DenoisingResult denoise(const Model& model, const DenoisingRequest& request, const CancelToken& cancel);

@@ -6,18 +6,13 @@
 #include <string>
 
 #include "base/error.h"
+#include "runtime/request_checks.h"
 
 namespace msn {
 namespace {
 
 [[noreturn]] void refuse(const std::string& where, const std::string& message) {
   throw Error(ErrorCode::kInvalidArgument, message, where);
-}
-
-void check_range(const char* name, int64_t value, int64_t lowest, int64_t highest) {
-  if (value < lowest || value > highest)
-    refuse(name, "expected an integer from " + std::to_string(lowest) + " to " + std::to_string(highest) +
-                     ", received " + std::to_string(value));
 }
 
 std::string path_text(std::span<const int32_t> path) {
@@ -29,8 +24,8 @@ std::string path_text(std::span<const int32_t> path) {
 }  // namespace
 
 DraftTree::DraftTree(std::span<const DraftPath> paths, int32_t depth, int32_t width) {
-  check_range("decoding.depth", depth, 1, kDeepestDraft);
-  check_range("decoding.topK", width, 1, kWidestDraft);
+  check_integer("decoding.depth", depth, 1, kDeepestDraft);
+  check_integer("decoding.topK", width, 1, kWidestDraft);
   if (paths.size() >= kMostDraftNodes)
     refuse("decoding.tree.paths", "expected at most " + std::to_string(kMostDraftNodes - 1) +
                                       " paths, received " + std::to_string(paths.size()));

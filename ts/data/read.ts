@@ -90,7 +90,9 @@ async function* textChunks(file: string): AsyncGenerator<string> {
     yield decoder.decode();
   } catch (cause) {
     if (cause instanceof MakeSomeNoiseError) throw cause;
-    if (cause instanceof TypeError) throw dataError(file, `not valid UTF-8 behind line ${lines}`, cause);
+    if ((cause as NodeJS.ErrnoException).code === 'ERR_ENCODING_INVALID_ENCODED_DATA') {
+      throw dataError(file, `not valid UTF-8 behind line ${lines}`, cause);
+    }
     throw dataError(file, `cannot be read: ${(cause as Error).message}`, cause);
   }
 }
