@@ -17,7 +17,8 @@ export const describeShared = hasShared ? describe : describe.skip;
 
 export function loadTesting(): Record<string, TestFunction> {
   const file =
-    process.env.MSN_TESTING_ADDON ?? join(__dirname, '..', '..', 'build', 'testing', 'makesomenoise_testing.node');
+    process.env.MSN_TESTING_ADDON ??
+    join(__dirname, '..', '..', 'build', 'testing', 'makesomenoise_testing.node');
   // eslint-disable-next-line @typescript-eslint/no-require-imports
   return require(file) as Record<string, TestFunction>;
 }
