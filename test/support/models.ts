@@ -1,6 +1,7 @@
 /** Native models for tests: of a folder in the Hugging Face format, or random ones of a given shape. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseConfig } from '../../ts/model/config';
 import type { NativeModelShape } from '../../ts/native/contract';
 import { tinyShape } from './shapes';
 import { tensorTable } from './safetensors';
@@ -32,34 +33,9 @@ export const referenceModels = [
 export const modelFolder = (name: string): string =>
   join(sharedFolder, name === 'stories260K' ? 'models' : 'reference', name);
 
-/** The shape of a folder whose config.json is well-formed. */
 export function folderShape(folder: string): NativeModelShape {
-  const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as Record<string, never>;
-  const field = (name: string, otherwise?: unknown): number => (config[name] ?? otherwise) as number;
-  const rope = (config['rope_parameters'] ?? config['rope_scaling'] ?? {}) as Record<string, number | string>;
-  const type = config['model_type'] as string;
-  const windowed = type === 'mistral' || config['use_sliding_window'] === true;
-  return {
-    vocabularySize: field('vocab_size'),
-    hiddenSize: field('hidden_size'),
-    intermediateSize: field('intermediate_size'),
-    layers: field('num_hidden_layers'),
-    heads: field('num_attention_heads'),
-    kvHeads: field('num_key_value_heads'),
-    headDim: field('head_dim', field('hidden_size') / field('num_attention_heads')),
-    contextLength: field('max_position_embeddings'),
-    window: windowed ? field('sliding_window', 0) : 0,
-    normEpsilon: field('rms_norm_eps'),
-    tiedHead: Boolean(config['tie_word_embeddings']),
-    attentionBias: type === 'qwen2',
-    queryKeyNorm: type === 'qwen3',
-    ropeKind: (rope['rope_type'] ?? rope['type'] ?? 'default') as NativeModelShape['ropeKind'],
-    ropeTheta: Number(rope['rope_theta'] ?? field('rope_theta', 10000)),
-    ropeFactor: Number(rope['factor'] ?? 1),
-    ropeLowFreqFactor: Number(rope['low_freq_factor'] ?? 1),
-    ropeHighFreqFactor: Number(rope['high_freq_factor'] ?? 4),
-    ropeOriginalLength: Number(rope['original_max_position_embeddings'] ?? 0),
-  };
+  const json = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as Record<string, unknown>;
+  return parseConfig(json, '', 'ERR_MODEL_FORMAT').shape;
 }
 
 export function folderModel(folder: string, options: EngineOptions = {}): TestModel {
