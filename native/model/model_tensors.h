@@ -1,0 +1,25 @@
+// A model's own weights as a source: for saving it, or for training on from it.
+#pragma once
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "model/model.h"
+#include "model/tensor_source.h"
+
+namespace msn {
+
+class ModelTensors : public TensorSource {
+ public:
+  // `model` must outlive the source.
+  explicit ModelTensors(const Model& model);
+  bool has(const std::string& name) const override;
+  Tensor tensor(const TensorSpec& spec) override;  // in the model's dtype
+
+ private:
+  const Model& model_;
+  std::unordered_set<std::string> names_;
+  std::vector<uint8_t> bytes_;
+};
+
+}  // namespace msn
