@@ -1,30 +1,37 @@
 'use strict';
-// npm's "install" step of this package: nothing when a native file loads here, else compile it.
-//   npm_config_build_from_source=true   always compile      MSN_SKIP_BUILD=1   never compile
+// npm's install step: nothing to do when a native file loads here, else compile it with CMake.
+//   npm_config_build_from_source=true   compile in any case      MSN_SKIP_BUILD=1   never compile
+// In a checkout of the repository it does nothing: `npm test` and `npm run quickstart` build what is out of date.
 const { spawnSync } = require('node:child_process');
+const fs = require('node:fs');
 const path = require('node:path');
-const root = path.join(__dirname, '..');
-if (process.env.MSN_SKIP_BUILD === '1') process.exit(0);
+const { buildWithCmakeJs, root } = require('./cmake-js.cjs');
 
-const fromSource = process.env.npm_config_build_from_source === 'true';
-let why = 'npm_config_build_from_source=true';
-if (!fromSource) {
-  // In a child: a file made for another system may even crash the process that loads it.
-  const r = spawnSync(process.execPath, ['-e', 'require("node-gyp-build")(process.cwd())'],
-    { cwd: root, encoding: 'utf8' });
-  if (r.status === 0) process.exit(0);
-  why = (r.stderr || String(r.signal || r.error)).split('\n').find((l) => /Error:/.test(l)) || `exit ${r.status}`;
+const isCheckout = fs.existsSync(path.join(__dirname, 'build-native.cjs'));
+if (process.env.MSN_SKIP_BUILD === '1' || isCheckout) process.exit(0);
+
+/** undefined when a native file loads, else why it does not. */
+function whyNotReady() {
+  if (process.env.npm_config_build_from_source === 'true') return 'npm_config_build_from_source is set';
+  // In a child: a file that was made for another system may crash the process that loads it.
+  const probe = spawnSync(process.execPath, ['-e', 'require("node-gyp-build")(process.cwd())'], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  if (probe.status === 0) return undefined;
+  const line = probe.stderr.split('\n').find((text) => text.includes('Error:'));
+  return line?.trim() ?? `loading it ended with ${probe.signal ?? `exit status ${probe.status}`}`;
 }
-console.error(`makesomenoise: no ready native build (${why.trim()}); compiling with CMake`);
-let cli;
-try {
-  cli = require.resolve('cmake-js/bin/cmake-js', { paths: [root] });
-} catch {
-  console.error('makesomenoise: cmake-js is not installed, cannot compile');
-  process.exit(1);
-}
-const r = spawnSync(process.execPath, [cli, 'compile', ...process.argv.slice(2)], { cwd: root, stdio: 'inherit' });
-if (r.status !== 0) {
-  console.error('makesomenoise: the native build failed. It needs CMake >= 3.20 and a C++20 compiler (g++ >= 11 or clang >= 14).');
-}
-process.exit(r.status ?? 1);
+
+const reason = whyNotReady();
+if (reason === undefined) process.exit(0);
+console.error(
+  `makesomenoise: no ready native build for ${process.platform}-${process.arch} (${reason}); compiling with CMake`,
+);
+const status = buildWithCmakeJs([]);
+if (status !== 0)
+  console.error(
+    'makesomenoise: the native build failed, see above. It needs CMake >= 3.20 and a C++20 compiler (g++ >= 11 or ' +
+      'clang >= 14); install them and run: npm rebuild makesomenoise',
+  );
+process.exit(status);

@@ -1,31 +1,50 @@
 'use strict';
-// Makes prebuilds/<platform>-<arch>/msn[.glibc|.musl].node (+ the CUDA module beside it, once there is one), then loads it.
-//   node scripts/prebuild.cjs [--no-cuda]
+// Makes this platform's prebuilds/<platform>-<arch>/makesomenoise.<libc>.node and loads it once.
+//   node scripts/prebuild.cjs [--if-stale]   with --if-stale only when it is missing or its sources have changed
+const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
-const { execFileSync } = require('node:child_process');
-const prebuildify = require('prebuildify');
+const { promisify } = require('node:util');
+const { nativeSourceHash } = require('./native-sources.cjs');
+const { root } = require('./cmake-js.cjs');
 
-const root = path.join(__dirname, '..');
-const wrapper = path.join(__dirname, 'cmake-js-as-node-gyp.cjs');
-const win = process.platform === 'win32';
-const out = path.join(root, 'prebuilds', `${process.platform}-${process.arch}`);
-fs.rmSync(out, { recursive: true, force: true }); // prebuildify never removes stale files
-if (process.argv.includes('--no-cuda')) process.env.MSN_CMAKE_DEFINES = 'MSN_CUDA=OFF';
+const folder = path.join(root, 'prebuilds', `${process.platform}-${process.arch}`);
+const stamp = path.join(folder, 'sources.sha256');
 
-prebuildify({
-  cwd: root,
-  name: 'makesomenoise',                 // else package.json's name; a scope "@a/b" becomes "@a+b"
-  napi: true,                  // the API's own default is false, the command line's is true
-  strip: true,
-  tagLibc: true,
-  tagArmv: true,
-  targets: [{ runtime: 'node', target: process.versions.node }],
-  nodeGyp: win ? `node "${wrapper}"` : wrapper, // a shell is used on Windows only
-}, (err) => {
-  if (err) { console.error(err); process.exit(1); }
-  const code = 'const f=require("node-gyp-build").resolve(process.cwd());require(f);console.log(f)';
-  console.log('loads:', execFileSync(process.execPath, ['-e', code],
-    { cwd: root, env: { ...process.env, PREBUILDS_ONLY: '1' }, encoding: 'utf8' }).trim());
-  for (const f of fs.readdirSync(out)) console.log(f, fs.statSync(path.join(out, f)).size);
+const prebuiltFiles = () =>
+  fs.existsSync(folder) ? fs.readdirSync(folder).filter((name) => name.endsWith('.node')) : [];
+const isFresh = (hash) =>
+  prebuiltFiles().length > 0 && fs.existsSync(stamp) && fs.readFileSync(stamp, 'utf8').trim() === hash;
+
+async function makePrebuild(hash) {
+  const wrapper = path.join(__dirname, 'cmake-js-as-node-gyp.cjs');
+  fs.rmSync(folder, { recursive: true, force: true }); // prebuildify never removes stale files
+  await promisify(require('prebuildify'))({
+    cwd: root,
+    name: 'makesomenoise',
+    napi: true,
+    strip: true,
+    tagLibc: true,
+    tagArmv: true,
+    targets: [{ runtime: 'node', target: process.versions.node }],
+    // A shell, which the quotes are for, is used on Windows only.
+    nodeGyp: process.platform === 'win32' ? `node "${wrapper}"` : wrapper,
+  });
+  const code = 'const file = require("node-gyp-build").resolve("."); require(file); console.log(file)';
+  const env = { ...process.env, PREBUILDS_ONLY: '1' };
+  const loaded = execFileSync(process.execPath, ['-e', code], { cwd: root, env, encoding: 'utf8' }).trim();
+  // prebuildify moves the built file away; put it back, so that the next build finds nothing to do.
+  fs.copyFileSync(loaded, path.join(root, 'build', 'Release', 'makesomenoise.node'));
+  fs.writeFileSync(stamp, `${hash}\n`);
+  // On stderr: `npm pack --json` writes to stdout.
+  console.error(
+    `prebuild: ${path.relative(root, loaded)}, ${(fs.statSync(loaded).size / 1e6).toFixed(1)} MB`,
+  );
+}
+
+const hash = nativeSourceHash(root);
+if (process.argv.includes('--if-stale') && isFresh(hash)) process.exit(0);
+makePrebuild(hash).catch((error) => {
+  console.error(error);
+  process.exit(1);
 });

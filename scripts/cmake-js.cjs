@@ -1,0 +1,26 @@
+'use strict';
+// Runs a step of cmake-js for this package, on all cores. Needs none of the devDependencies.
+const { spawnSync } = require('node:child_process');
+const os = require('node:os');
+const path = require('node:path');
+
+const root = path.join(__dirname, '..');
+
+/** The exit status of `cmake-js <step> <options>`. Throws when cmake-js is not installed. */
+function cmakeJs(step, options = []) {
+  const cli = require.resolve('cmake-js/bin/cmake-js', { paths: [root] });
+  const result = spawnSync(process.execPath, [cli, step, '-d', root, ...options], {
+    stdio: 'inherit',
+    cwd: root,
+    env: { CMAKE_BUILD_PARALLEL_LEVEL: String(os.availableParallelism()), ...process.env },
+  });
+  if (result.error) throw result.error;
+  return result.status ?? 1;
+}
+
+/** Configures and builds what is out of date; the exit status of the first step that fails, else 0. */
+function buildWithCmakeJs(options) {
+  return cmakeJs('configure', options) || cmakeJs('build', options);
+}
+
+module.exports = { buildWithCmakeJs, root };
