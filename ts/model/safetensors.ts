@@ -189,7 +189,7 @@ export function composeSafetensorsHeader(
   dtype: 'F32' | 'BF16',
   metadata: Readonly<Record<string, string>> = { format: 'pt' },
 ): Uint8Array {
-  const entries: [string, unknown][] = [[metadataKey, metadata]];
+  const entries: Array<[string, unknown]> = [[metadataKey, metadata]];
   let position = 0;
   for (const tensor of tensors) {
     const end = position + storedBytes(tensor, dtype);
