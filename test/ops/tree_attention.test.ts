@@ -18,9 +18,15 @@ interface Shape {
   headDim: number;
   window: number;
 }
+const vectors = new Map<string, Float32Array>();
 const vector = (id: number, kind: number, length: number) => {
-  const next = randomNumbers(id * 4 + kind);
-  return Float32Array.from({ length }, () => 2 * next());
+  const key = `${id} ${kind} ${length}`;
+  let found = vectors.get(key);
+  if (!found) {
+    const next = randomNumbers(id * 4 + kind);
+    vectors.set(key, (found = Float32Array.from({ length }, () => 2 * next())));
+  }
+  return found;
 };
 
 interface Call {
