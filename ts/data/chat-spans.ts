@@ -35,8 +35,9 @@ export function conversationSpans(
   const spans: Span[] = [];
   for (let index = lossFrom; index < messages.length; index++) {
     if (messages[index]!.role !== 'assistant') continue;
-    const before = render(index, true);
-    if (!text.startsWith(before)) {
+    const begin =
+      index === 0 ? text.indexOf(messages[0]!.content.trim()) : beginBehind(render(index, true), text);
+    if (begin < 0) {
       throw dataError(
         place,
         `messages[${index}]: the chat template renders what stands before this message differently when the message ` +
@@ -45,18 +46,23 @@ export function conversationSpans(
     }
     const until = render(index + 1, false);
     const end = text.startsWith(until)
-      ? endInside(until, before.length, tokenizer.specialTexts)
-      : endBehindContent(text, before.length, messages[index]!.content, tokenizer.specialTexts);
-    if (end === undefined || end < before.length) {
+      ? endInside(until, begin, tokenizer.specialTexts)
+      : endBehindContent(text, begin, messages[index]!.content, tokenizer.specialTexts);
+    if (end === undefined || end < begin) {
       throw dataError(
         place,
         `messages[${index}]: the chat template renders this message differently when others follow, so the loss mask ` +
           "cannot be told; render the row yourself and use format 'tokens'",
       );
     }
-    spans.push({ begin: before.length, end });
+    spans.push({ begin, end });
   }
   return { text, spans };
+}
+
+/** Templates need not render the empty conversation, so a first message begins with its content instead. */
+function beginBehind(before: string, text: string): number {
+  return text.startsWith(before) ? before.length : -1;
 }
 
 function endInside(until: string, begin: number, specialTexts: readonly string[]): number {
