@@ -62,7 +62,7 @@ test('an error reaches the listener after the events before it, and who waits', 
   ).rejects.toThrow('broken');
   expect(seen).toEqual([log('before')]);
   await expect(failing()).rejects.toThrow('broken');
-  expect(await failing().catch((error: Error) => error.message)).toBe('broken');
+  expect(await failing().catch((error: unknown) => (error as Error).message)).toBe('broken');
 });
 
 test('pause holds the run between steps, resume lets it go on', async () => {
