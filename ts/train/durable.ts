@@ -34,7 +34,7 @@ export async function replaceDurably(path: string, content: string): Promise<voi
     await rename(partial, path);
     await syncFolder(dirname(path));
   } catch (cause) {
-    await rm(partial, { force: true });
+    await discard(partial);
     throw unwritable(path, cause);
   }
 }
@@ -56,7 +56,7 @@ export async function createFolderAtomically(
     await rename(partial, path);
     await syncFolder(dirname(path));
   } catch (cause) {
-    await rm(partial, { recursive: true, force: true });
+    await discard(partial);
     throw unwritable(path, cause);
   }
 }
@@ -80,7 +80,7 @@ export async function replaceFilesDurably(
     await rm(partial, { recursive: true });
     await syncFolder(folder);
   } catch (cause) {
-    await rm(partial, { recursive: true, force: true });
+    await discard(partial);
     throw unwritable(folder, cause);
   }
 }
@@ -98,6 +98,11 @@ export async function removePartials(folder: string): Promise<string[]> {
   const names = (await readdir(folder)).filter((name) => name.startsWith(PARTIAL));
   for (const name of names) await rm(join(folder, name), { recursive: true, force: true });
   return names;
+}
+
+/** Behind a failure, whose reason matters more than that of a failing removal. */
+function discard(partial: string): Promise<void> {
+  return rm(partial, { recursive: true, force: true }).catch(() => {});
 }
 
 function partialSibling(path: string): string {
