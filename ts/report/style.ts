@@ -27,6 +27,7 @@ h1 { margin: 0 0 .25rem; font-size: 1.75rem; line-height: 1.2; }
 h2 { margin: 0 0 .25rem; font-size: 1.2rem; }
 h3 { margin: 1.25rem 0 .5rem; font-size: 1rem; }
 p { margin: 0 0 .75rem; max-width: 46rem; }
+.note { margin-top: .75rem; }
 .hint, .note { color: var(--muted); font-size: .9rem; }
 section { margin-top: 1.25rem; padding: 1.1rem 1.25rem 1.25rem; background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
 .highlights { display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: .75rem; margin: 1.25rem 0 0; }
@@ -50,7 +51,7 @@ tbody tr:last-child td { border-bottom: 0; }
 .bars .bar { display: flex; align-items: center; gap: .5rem; grid-column: 2; font-variant-numeric: tabular-nums; }
 .bars .track { flex: 1; height: .8rem; background: var(--track); border-radius: 3px; overflow: hidden; }
 .bars .fill { display: block; height: 100%; min-width: 1px; border-radius: 3px; }
-.bars .number { width: 4.2em; }
+.bars .number { width: 4.2em; text-align: right; }
 .bars .gap { grid-column: 1 / -1; height: .35rem; }
 .chart { position: relative; min-height: 300px; }
 .prompt { white-space: pre-wrap; overflow-wrap: anywhere; }
