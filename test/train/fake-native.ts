@@ -108,7 +108,7 @@ export class FakeTrainer implements NativeTrainer {
       onPrefill(0);
       for (const length of [2, 1]) onStep({ tokens: new Int32Array(length) } as Parameters<typeof onStep>[0]);
     };
-    return Promise.resolve({ generate, dispose: () => {} } as Partial<NativeModel> as NativeModel);
+    return Promise.resolve({ generate, dispose: () => undefined } as Partial<NativeModel> as NativeModel);
   }
 
   tensorSpecs() {

@@ -95,9 +95,10 @@ function writeTensors(
 
 /** Steps of the checkpoints in a folder, ascending; none when the folder is missing. */
 export async function checkpointSteps(output: string): Promise<number[]> {
-  const names = await readdir(output).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === 'ENOENT') return [];
-    throw new MakeSomeNoiseError('ERR_CHECKPOINT', `${output}: cannot be read: ${cause.message}`, { cause });
+  const names = await readdir(output).catch((cause: unknown) => {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return [];
+    throw new MakeSomeNoiseError('ERR_CHECKPOINT', `${output}: cannot be read: ${message}`, { cause });
   });
   return names
     .flatMap((name) => /^checkpoint-(\d+)$/.exec(name)?.[1] ?? [])
@@ -129,8 +130,8 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
       { cause },
     );
   };
-  const text = await readFile(file, 'utf8').catch((cause: Error) =>
-    refuse(`cannot be read: ${cause.message}`, cause),
+  const text = await readFile(file, 'utf8').catch((cause: unknown) =>
+    refuse(`cannot be read: ${(cause as Error).message}`, cause),
   );
   let state: unknown;
   try {
@@ -171,8 +172,10 @@ export async function restoreOptimizer(
 }
 
 async function tensorTable(file: string): Promise<NativeTensorEntry[]> {
-  const tensors = await readSafetensorsHeader(file).catch((cause: Error) => {
-    throw new MakeSomeNoiseError('ERR_CHECKPOINT', `the checkpoint is damaged: ${cause.message}`, { cause });
+  const tensors = await readSafetensorsHeader(file).catch((cause: unknown) => {
+    throw new MakeSomeNoiseError('ERR_CHECKPOINT', `the checkpoint is damaged: ${(cause as Error).message}`, {
+      cause,
+    });
   });
   return tensors.map((tensor) => {
     if (tensor.dtype === 'F32') return { ...tensor, dtype: tensor.dtype };

@@ -13,9 +13,9 @@ export class RunControl {
   private closed: { error: unknown } | { path: string } | undefined;
   private saveRequests: SaveRequest[] = [];
   private pauseRequests: Array<() => void> = [];
-  private wake: () => void = () => {};
+  private wake: (() => void) | undefined;
 
-  private readonly onAbort = (): void => this.wake();
+  private readonly onAbort = (): void => this.wake?.();
 
   constructor(private readonly signal: AbortSignal | undefined) {
     signal?.addEventListener('abort', this.onAbort);
@@ -31,14 +31,14 @@ export class RunControl {
   resume(): void {
     this.paused = false;
     this.answerPauses();
-    this.wake();
+    this.wake?.();
   }
 
   /** Resolves with the checkpoint's path when it is whole on the disk. */
   async save(): Promise<string> {
     if (this.closed === undefined) {
       const saved = new Promise<string>((resolve, reject) => this.saveRequests.push({ resolve, reject }));
-      this.wake();
+      this.wake?.();
       return saved;
     }
     if ('path' in this.closed) return this.closed.path;

@@ -102,7 +102,7 @@ export async function removePartials(folder: string): Promise<string[]> {
 
 /** Behind a failure, whose reason matters more than that of a failing removal. */
 function discard(partial: string): Promise<void> {
-  return rm(partial, { recursive: true, force: true }).catch(() => {});
+  return rm(partial, { recursive: true, force: true }).catch(() => undefined);
 }
 
 function partialSibling(path: string): string {

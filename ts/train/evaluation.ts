@@ -128,7 +128,7 @@ function decode(
   };
   return model.generate(
     request,
-    () => {},
+    () => undefined,
     ({ tokens }) => onStep(tokens.length),
     cancel,
   );

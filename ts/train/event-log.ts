@@ -2,7 +2,7 @@
 
 export class EventLog<Event> implements AsyncIterable<Event> {
   private readonly events: Event[] = [];
-  private wake: () => void = () => {};
+  private wake: (() => void) | undefined;
   private news = this.nextNews();
   private ended = false;
   private failure: { error: unknown } | undefined;
@@ -29,7 +29,7 @@ export class EventLog<Event> implements AsyncIterable<Event> {
   }
 
   private announce(): void {
-    this.wake();
+    this.wake?.();
     this.news = this.nextNews();
   }
 

@@ -42,7 +42,7 @@ export class TrainingRun implements PromiseLike<TrainingResult>, AsyncIterable<T
 
   [Symbol.asyncIterator](): AsyncIterator<TrainingEvent> {
     // The error reaches this listener, so it is not unhandled even if nobody awaits the result.
-    this.result.catch(() => {});
+    this.result.catch(() => undefined);
     return this.events[Symbol.asyncIterator]();
   }
 

@@ -87,7 +87,7 @@ export async function runSession(input: SessionInput): Promise<TrainingResult> {
     } catch (error) {
       const aborted = error instanceof MakeSomeNoiseError && error.code === 'ERR_ABORTED';
       // The reason of the failure matters more than a report that cannot be written.
-      await writeReport(options.output, report(aborted ? 'aborted' : 'failed')).catch(() => {});
+      await writeReport(options.output, report(aborted ? 'aborted' : 'failed')).catch(() => undefined);
       throw error;
     }
   } finally {
