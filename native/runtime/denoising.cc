@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/philox.h"
 #include "ops/log_probability.h"
@@ -32,7 +33,7 @@ void check_request(const DenoisingRequest& request, const ModelShape& shape) {
   check_token_count("prefix", request.prefix, shape.context_length - 1,
                     "one less than the context length " + std::to_string(shape.context_length));
   check_token_ids("prefix", request.prefix, shape);
-  check_integer("maxIterations", request.max_iterations, 0, INT64_MAX);
+  check_integer("maxIterations", request.max_iterations, 0, std::numeric_limits<int32_t>::max());
   const int64_t room =
       std::min(kLongestSegment, shape.context_length - static_cast<int64_t>(request.prefix.size()));
   if (request.noisy.empty())

@@ -37,7 +37,7 @@ describeSmollm2('SmolLM2-135M-Instruct (MSN_SMOLLM2)', () => {
     });
 
     test('greedy continuations, several tokens a step', () => {
-      const short = reference.prompts.filter(({ prompt_ids: prompt }) => prompt.length < 60);
+      const short = reference.prompts.filter(({ prompt_ids: prompt }) => prompt.length < 55).slice(0, 2);
       for (const { prompt_ids: prompt, greedy_ids: expected } of all ? reference.prompts : short) {
         const steps = decode(model, { prompt, maxNewTokens: 96, endOfSequence: [2], ...nodeTree(16) });
         expect(textOf(steps)).toEqual(expected);
@@ -68,7 +68,7 @@ describeSmollm2('SmolLM2-135M-Instruct (MSN_SMOLLM2)', () => {
       const { Tokenizer } = await import('tokenizers');
       const tokenizer = Tokenizer.fromFile(join(folder, 'tokenizer.json'));
       const rows = readFileSync(join(sharedFolder, 'data/gsm8k-train.jsonl'), 'utf8').split('\n');
-      const expected = reference.plain_text.rows.slice(0, all ? 64 : 6);
+      const expected = reference.plain_text.rows.slice(0, all ? 64 : 3);
       for (const [i, { tokens: count, mean_nll: mean }] of expected.entries()) {
         const { question, answer } = JSON.parse(rows[i]!) as { question: string; answer: string };
         const tokens = (await tokenizer.encode(`${question}\n${answer}`, null)).getIds();
