@@ -4,7 +4,6 @@
 
 #include "backend/host_checks.h"
 #include "backend/host_memory.h"
-#include "backend/pending_kernels.h"
 #include "cpu/kernels.h"
 #include "ops/adamw.h"
 #include "ops/cross_entropy.h"

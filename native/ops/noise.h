@@ -17,8 +17,9 @@ struct NoiseTokens {
   int32_t length = 5;    // L, at least 1
   int32_t segments = 1;  // S, at least 1
   int32_t vocabulary = 0;
-  Tensor noised;    // i32 [tokens], overwritten
-  Tensor segment_offset;  // i32 [tokens] or none: 1 .. L inside a noise segment (its first token is 1), else 0
+  Tensor noised;  // i32 [tokens], overwritten
+  Tensor
+      segment_offset;  // i32 [tokens] or none: 1 .. L inside a noise segment (its first token is 1), else 0
 };
 void check(const NoiseTokens& args);
 

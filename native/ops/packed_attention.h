@@ -1,5 +1,6 @@
 // Causal attention over documents packed one behind another: token i sees tokens 0..i of its own document.
-// Forward keeps the log of the softmax denominator; backward recomputes the weights from it (FlashAttention, arXiv 2205.14135).
+// Forward keeps the log of the softmax denominator; backward recomputes the weights from it (FlashAttention,
+// arXiv 2205.14135).
 #pragma once
 #include "ops/tensor.h"
 

@@ -22,9 +22,9 @@ void check(const SplitHeadsForward& args);
 
 // The inverse, for training, where first_row = 0 and capacity = rows.
 struct SplitHeadsBackward {
-  Tensor qkv;                  // f32 [rows, (heads + 2 * kv_heads) * head_dim], as in the forward pass
-  Tensor query_norm;           // f32 [head_dim] or none
-  Tensor key_norm;             // f32 [head_dim] or none
+  Tensor qkv;  // f32 [rows, (heads + 2 * kv_heads) * head_dim], as in the forward pass; none without norms
+  Tensor query_norm;  // f32 [head_dim] or none
+  Tensor key_norm;    // f32 [head_dim] or none
   float epsilon = 0;
   Tensor rotary;               // f32 [rows, head_dim]
   Tensor query_gradient;       // f32 [rows, heads, head_dim]
