@@ -14,11 +14,15 @@
 
 namespace msn {
 
+// The label of a token that does not count in the loss.
+constexpr int32_t kNoLoss = -100;
+
 // Documents packed one behind another; no attention across their borders.
 struct MicroBatch {
   std::vector<int32_t> tokens;            // [tokens]
-  std::vector<int32_t> labels;            // [tokens]: the token itself where it counts in the loss, else -100;
-                                          // labels[t] is the target of position t - 1 of the same document
+  std::vector<int32_t> labels;            // [tokens]: the token itself where it counts in the loss, else
+                                          // kNoLoss; labels[t] is the target of position t - 1 of the same
+                                          // document, so that the first label of a document never counts
   std::vector<int32_t> document_offsets;  // [documents + 1]
   std::vector<int32_t> samples;           // [documents]: row number in the data set
 };
@@ -63,11 +67,13 @@ class Trainer {
 
   // One optimizer step over all micro-batches; the loss and the gradient are normalised by the loss tokens of
   // all of them. Aborting (checked between layers) leaves weights and moments as they were.
-  // A loss or norm that is not finite throws ERR_INTERNAL and leaves the weights as they were.
+  // A loss or norm that is not finite throws ERR_INTERNAL and leaves the weights as they were. Throws
+  // ERR_INVALID_ARGUMENT for token ids out of range, offsets that make no sense, and batches without a loss
+  // token.
   TrainingStep step(std::span<const MicroBatch> batches, uint32_t epoch, double learning_rate,
                     const CancelToken& cancel);
-  // Forward only, no noise in the inputs: the loss. With noise_length > 0 a second pass on noised inputs
-  // (epoch 0, `noise` of the trainer or the paper's when it is disabled) counts the denoising accuracy.
+  // Forward only, no noise in the inputs: the loss. With noise.enabled a second pass on noised inputs (epoch
+  // 0) counts the denoising accuracy; else `correct` and `counted` are empty.
   EvaluationSums evaluate(const MicroBatch& batch, const NoiseOptions& noise, const CancelToken& cancel);
 
   const ModelShape& shape() const;
@@ -75,6 +81,7 @@ class Trainer {
   const std::shared_ptr<Backend>& shared_backend() const;
   int64_t steps_done() const;  // AdamW's step count
   // The state, tensor by tensor, under Hugging Face names; source(kWeights) also feeds Model for evaluation.
+  // A source must not outlive the trainer.
   std::unique_ptr<TensorSource> source(TrainingTensors which) const;
   void restore(TrainingTensors which, TensorSource& source);
   void set_steps_done(int64_t steps);

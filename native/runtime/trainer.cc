@@ -1,0 +1,203 @@
+// The optimizer step: forward and backward over the micro-batches, clipping, AdamW; and evaluation.
+#include "runtime/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "model/training_parameters.h"
+#include "model/training_pass.h"
+#include "ops/adamw.h"
+#include "ops/gradient_norm.h"
+#include "runtime/training_batch.h"
+
+namespace msn {
+namespace {
+
+TrainingDocuments documents_of(const MicroBatch& batch) {
+  return {batch.tokens, batch.labels, batch.document_offsets, batch.samples};
+}
+
+NoiseTokens noise_of(const NoiseOptions& options, uint32_t epoch) {
+  NoiseTokens noise;
+  noise.seed = options.seed;
+  noise.epoch = epoch;
+  noise.kind = options.kind;
+  noise.length = options.length;
+  noise.segments = options.segments;
+  return noise;
+}
+
+}  // namespace
+
+struct Trainer::State {
+  State(std::shared_ptr<Backend> shared, const ModelShape& shape, const OptimizerOptions& optimizer_options,
+        const NoiseOptions& noise_options)
+      : backend(std::move(shared)),
+        layout(std::make_shared<ParameterLayout>(shape)),
+        optimizer(optimizer_options),
+        noise(noise_options),
+        weights(*backend, layout),
+        gradients(*backend, layout),
+        first_moments(*backend, layout),
+        second_moments(*backend, layout),
+        pass(*backend, shape),
+        squared_norm(backend->allocate(sizeof(double))) {}
+
+  ParameterSet& set(TrainingTensors which) {
+    switch (which) {
+      case TrainingTensors::kWeights:
+        return weights;
+      case TrainingTensors::kFirstMoments:
+        return first_moments;
+      case TrainingTensors::kSecondMoments:
+        break;
+    }
+    return second_moments;
+  }
+
+  // Gradients and summed loss of one micro-batch, each loss weighing `scale`.
+  double accumulate(const MicroBatch& batch, uint32_t epoch, double scale, const CancelToken& cancel) {
+    pass.load(documents_of(batch));
+    if (noise.enabled) pass.add_noise(noise_of(noise, epoch));
+    pass.forward(weights, cancel);
+    const double loss = pass.loss(weights, &gradients, static_cast<float>(scale), false);
+    pass.backward(weights, gradients, cancel);
+    return loss;
+  }
+
+  double gradient_norm() {
+    const Tensor result(squared_norm.data(), Dtype::kF64, {1});
+    backend->run(SquaredNorm{gradients.all(), result});
+    double sum;
+    backend->copy_to_host(&sum, result.data, sizeof sum);
+    return std::sqrt(sum);
+  }
+
+  void check_finite(double value, const char* what) const {
+    if (std::isfinite(value)) return;
+    throw Error(
+        ErrorCode::kInternal,
+        std::string("the ") + what + " is not finite (" + std::to_string(value) +
+            "); the weights are as they were before this step. Lower the learning rate or clipNorm, or "
+            "resume from an earlier checkpoint",
+        "training step " + std::to_string(steps + 1));
+  }
+
+  void update(double learning_rate, double gradient_scale) {
+    ++steps;
+    AdamW adamw;
+    adamw.learning_rate = learning_rate;
+    adamw.beta1 = optimizer.beta1;
+    adamw.beta2 = optimizer.beta2;
+    adamw.epsilon = optimizer.epsilon;
+    adamw.gradient_scale = gradient_scale;
+    adamw.step = steps;
+    const auto run = [&](double weight_decay, auto part) {
+      adamw.weight_decay = weight_decay;
+      adamw.weight = part(weights);
+      adamw.gradient = part(gradients);
+      adamw.first_moment = part(first_moments);
+      adamw.second_moment = part(second_moments);
+      backend->run(adamw);
+    };
+    run(optimizer.weight_decay, [](const ParameterSet& set) { return set.matrices(); });
+    run(0, [](const ParameterSet& set) { return set.vectors(); });
+  }
+
+  std::shared_ptr<Backend> backend;
+  std::shared_ptr<const ParameterLayout> layout;
+  OptimizerOptions optimizer;
+  NoiseOptions noise;
+  ParameterSet weights, gradients, first_moments, second_moments;
+  TrainingPass pass;
+  Buffer squared_norm;  // f64 [1]
+  int64_t steps = 0;
+};
+
+Trainer::Trainer(std::shared_ptr<Backend> backend, const ModelShape& shape, TensorSource& weights,
+                 const OptimizerOptions& optimizer, const NoiseOptions& noise) {
+  check_shape(shape);
+  state_ = std::make_unique<State>(std::move(backend), shape, optimizer, noise);
+  state_->weights.read_from(weights);
+}
+
+Trainer::~Trainer() = default;
+
+TrainingStep Trainer::step(std::span<const MicroBatch> batches, uint32_t epoch, double learning_rate,
+                           const CancelToken& cancel) {
+  State& state = *state_;
+  TrainingStep result;
+  for (const MicroBatch& batch : batches) {
+    check_batch(batch, shape());
+    result.loss_tokens += count_loss_tokens(batch);
+    result.input_tokens += static_cast<int64_t>(batch.tokens.size());
+  }
+  if (result.loss_tokens == 0)
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        "no token counts in the loss: every label is -100 or belongs to the first token of a document",
+        "labels");
+  state.gradients.set_zero();
+  const double scale = 1 / static_cast<double>(result.loss_tokens);
+  for (const MicroBatch& batch : batches) {
+    if (count_loss_tokens(batch) == 0) continue;  // its gradient is zero
+    result.loss += state.accumulate(batch, epoch, scale, cancel);
+    state.check_finite(result.loss, "loss");
+  }
+  result.loss *= scale;
+  result.gradient_norm = state.gradient_norm();
+  state.check_finite(result.gradient_norm, "gradient norm");
+  cancel.throw_if_cancelled();
+  const double clip = state.optimizer.clip_norm;
+  state.update(learning_rate, clip > 0 ? std::min(1.0, clip / (result.gradient_norm + 1e-6)) : 1.0);
+  state.backend->synchronize();
+  return result;
+}
+
+EvaluationSums Trainer::evaluate(const MicroBatch& batch, const NoiseOptions& noise,
+                                 const CancelToken& cancel) {
+  State& state = *state_;
+  check_batch(batch, shape());
+  EvaluationSums sums;
+  sums.loss_tokens = count_loss_tokens(batch);
+  state.pass.load(documents_of(batch));
+  state.pass.forward(state.weights, cancel);
+  sums.loss = state.pass.loss(state.weights, nullptr, 0, false);
+  if (!noise.enabled) return sums;
+
+  sums.correct.assign(static_cast<size_t>(noise.length), 0);
+  sums.counted.assign(static_cast<size_t>(noise.length), 0);
+  state.pass.add_noise(noise_of(noise, 0));
+  state.pass.forward(state.weights, cancel);
+  state.pass.loss(state.weights, nullptr, 0, true);
+  const std::vector<int32_t> predictions = state.pass.predictions(), offsets = state.pass.segment_offsets();
+  const std::vector<int32_t>& targets = state.pass.targets();
+  for (size_t i = 0; i < targets.size(); ++i) {
+    if (offsets[i] == 0 || targets[i] < 0) continue;
+    ++sums.counted[offsets[i] - 1];
+    sums.correct[offsets[i] - 1] += predictions[i] == targets[i];
+  }
+  return sums;
+}
+
+const ModelShape& Trainer::shape() const { return state_->layout->shape(); }
+
+Backend& Trainer::backend() const { return *state_->backend; }
+
+const std::shared_ptr<Backend>& Trainer::shared_backend() const { return state_->backend; }
+
+int64_t Trainer::steps_done() const { return state_->steps; }
+
+void Trainer::set_steps_done(int64_t steps) { state_->steps = steps; }
+
+std::unique_ptr<TensorSource> Trainer::source(TrainingTensors which) const {
+  return std::make_unique<ParameterSource>(state_->set(which));
+}
+
+std::unique_ptr<TensorSource> Trainer::gradients() const {
+  return std::make_unique<ParameterSource>(state_->gradients);
+}
+
+void Trainer::restore(TrainingTensors which, TensorSource& source) { state_->set(which).read_from(source); }
+
+}  // namespace msn
