@@ -1,5 +1,5 @@
-// Shows native parts to jest. A test passes typed arrays; operations read and write them in place, since the CPU
-// backend's memory is host memory.
+// Shows native parts to jest. A test passes typed arrays; operations read and write them in place, since the
+// CPU backend's memory is host memory.
 #pragma once
 #include <napi.h>
 
@@ -25,8 +25,8 @@ double number(const Napi::Object& args, const char* name, double fallback = 0);
 bool boolean(const Napi::Object& args, const char* name, bool fallback = false);
 std::string string(const Napi::Object& args, const char* name, const char* fallback = "");
 
-// A CPU backend for args.instructions ('generic', 'avx2', 'avx512', '' for the best) and args.threads (default 1),
-// made once for each pair and kept.
+// A CPU backend for args.instructions ('generic', 'avx2', 'avx512', '' for the best) and args.threads
+// (default 1), made once for each pair and kept.
 const std::shared_ptr<Backend>& backend(const Napi::Object& args);
 
 }  // namespace msn::testing
