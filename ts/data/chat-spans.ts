@@ -44,7 +44,7 @@ export function conversationSpans(
           "follows, so the loss mask cannot be told; render the row yourself and use format 'tokens'",
       );
     }
-    const until = render(index + 1, false);
+    const until = index + 1 === messages.length ? text : render(index + 1, false);
     const end = text.startsWith(until)
       ? endInside(until, begin, tokenizer.specialTexts)
       : endBehindContent(text, begin, messages[index]!.content, tokenizer.specialTexts);

@@ -91,15 +91,32 @@ async function tokenizeConversation(
   const loss = new Uint8Array(tokens.length);
   let straddled = false;
   for (const { begin, end } of spans) {
-    const [before, until] = await Promise.all([
+    const [before, last] = await Promise.all([
       tokenizer.encode(text.slice(0, begin), false),
-      tokenizer.encode(text.slice(0, end), false),
+      tokensUpTo(end, text, tokens, tokenizer),
     ]);
     const first = commonPrefix(before, tokens);
     straddled ||= first.differs;
-    loss.fill(1, first.length, commonPrefix(until, tokens).length);
+    loss.fill(1, first.length, last);
   }
   return { tokens, loss, straddled };
+}
+
+/** How many of the text's tokens lie wholly before character `end`. */
+async function tokensUpTo(
+  end: number,
+  text: string,
+  tokens: Int32Array,
+  tokenizer: TrainingTokenizer,
+): Promise<number> {
+  const tail = text.slice(end);
+  if (tail.trim() === '') {
+    // At the end of a conversation, white space at most: quicker to encode than everything before it.
+    const behind = tail === '' ? new Int32Array() : await tokenizer.encode(tail, false);
+    const count = tokens.length - behind.length;
+    if (behind.every((token, index) => token === tokens[count + index])) return count;
+  }
+  return commonPrefix(await tokenizer.encode(text.slice(0, end), false), tokens).length;
 }
 
 /** How many tokens of `part` the whole begins with. They differ before its end where a token spans the border. */
