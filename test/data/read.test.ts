@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -129,6 +130,16 @@ describe('.parquet', () => {
       [1n, 2n, 3n],
       [4n, 5n, 6n, 7n],
     ]);
+  });
+
+  test('reads outside of jest too, where hyparquet is an ECMAScript module', () => {
+    const root = join(__dirname, '..', '..');
+    const script = `require('./ts/data/read.ts').readRows(${JSON.stringify(fixture('messages.parquet'))}).next()
+      .then(({ value }) => console.log(value.columns.messages[0].content))`;
+    const hook = join(root, 'test', 'support', 'typescript.cjs');
+    expect(execFileSync(process.execPath, ['-r', hook, '-e', script], { cwd: root, encoding: 'utf8' })).toBe(
+      'What is 0 plus 1?\n',
+    );
   });
 
   test('says that a file is no Parquet file', async () => {

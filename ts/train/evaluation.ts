@@ -4,6 +4,7 @@ import type { TokenDataset } from '../data/dataset';
 import type {
   CancelToken,
   NativeDraftPaths,
+  NativeDtype,
   NativeModel,
   NativeNoiseOptions,
   NativeTrainer,
@@ -28,6 +29,8 @@ export interface EvaluationPlan {
   newTokens: number;
   contextLength: number;
   eosTokens: Int32Array;
+  /** What text is generated in: the dtype that the trained model will be stored and loaded as. */
+  dtype: NativeDtype;
   tree: NativeDraftPaths;
 }
 
@@ -69,7 +72,7 @@ async function tokensPerStep(
   plan: EvaluationPlan,
   cancel: CancelToken,
 ): Promise<number | undefined> {
-  const model = await trainer.snapshot('f32', cancel);
+  const model = await trainer.snapshot(plan.dtype, cancel);
   try {
     let tokens = 0;
     let steps = 0;

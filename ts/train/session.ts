@@ -187,6 +187,7 @@ function evaluationPlan(
     newTokens: options.evalNewTokens,
     contextLength: source.shape.contextLength,
     eosTokens: source.eosTokens,
+    dtype: source.storedDtype === 'BF16' ? 'bf16' : 'f32',
     tree: evaluationTree(native),
   };
 }
