@@ -180,12 +180,21 @@ void Transformer::feed_forward(const LayerWeights& layer) {
 
 Tensor Transformer::normalize(const Buffer& weight, int64_t first, int64_t rows) {
   const Tensor output = rows_of(plan_->normed, first, rows);
-  model_.backend().run(RmsNormForward{.input = rows_of(plan_->residual, first, rows),
+  normalize(weight, rows_of(plan_->residual, first, rows), output);
+  return output;
+}
+
+void Transformer::normalize(const Buffer& weight, const Tensor& input, const Tensor& output) {
+  model_.backend().run(RmsNormForward{.input = input,
                                       .weight = vector_of(weight),
                                       .epsilon = model_.shape().norm_epsilon,
                                       .output = output,
                                       .inverse_rms = {}});
-  return output;
+}
+
+void Transformer::multiply_with_head(const Tensor& normed, const Tensor& logits) {
+  model_.backend().run(
+      LinearForward{.input = normed, .weight = &model_.head(), .bias = {}, .output = logits});
 }
 
 const Tensor& Transformer::logits(int64_t first, int64_t rows) {
@@ -193,11 +202,23 @@ const Tensor& Transformer::logits(int64_t first, int64_t rows) {
   if (first < 0 || rows < 1 || first + rows > plan.nodes || rows > plan.max_logit_rows)
     throw Error(ErrorCode::kInternal, "rows outside the last pass", "Transformer::logits");
   plan.logits_in_use = rows_of(plan.logits, 0, rows);
-  model_.backend().run(LinearForward{.input = normalize(model_.final_norm(), first, rows),
-                                     .weight = &model_.head(),
-                                     .bias = {},
-                                     .output = plan.logits_in_use});
+  multiply_with_head(normalize(model_.final_norm(), first, rows), plan.logits_in_use);
   return plan.logits_in_use;
+}
+
+Tensor Transformer::logits_of(std::span<const int32_t> nodes, int64_t slot) {
+  Plan& plan = *plan_;
+  const int64_t rows = static_cast<int64_t>(nodes.size());
+  if (rows < 1 || slot < 0 || slot + rows > plan.max_logit_rows || rows > plan.max_nodes)
+    throw Error(ErrorCode::kInternal, "rows outside the memory of the logits", "Transformer::logits_of");
+  for (int64_t row = 0; row < rows; ++row) {
+    if (nodes[row] < 0 || nodes[row] >= plan.nodes)
+      throw Error(ErrorCode::kInternal, "a node outside the last pass", "Transformer::logits_of");
+    normalize(model_.final_norm(), rows_of(plan.residual, nodes[row], 1), rows_of(plan.normed, row, 1));
+  }
+  const Tensor logits = rows_of(plan.logits, slot, rows);
+  multiply_with_head(rows_of(plan.normed, 0, rows), logits);
+  return logits;
 }
 
 Tensor Transformer::hidden() { return normalize(model_.final_norm(), 0, plan_->nodes); }

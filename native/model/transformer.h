@@ -25,6 +25,9 @@ class Transformer {
   void forward(const NodeBatch& nodes, KvCache& cache);
   // Logits of nodes [first, first + rows) of the last pass: f32 [rows, vocabulary], until the next call.
   const Tensor& logits(int64_t first, int64_t rows);
+  // Logits of single nodes of the last pass, f32 [nodes, vocabulary] in the order given. They lie in rows
+  // slot, slot + 1, ... of max_logit_rows and stay there until another call or logits() overwrites them.
+  Tensor logits_of(std::span<const int32_t> nodes, int64_t slot);
   // Final-norm hidden states of the last pass, f32 [nodes, hidden].
   Tensor hidden();
 
@@ -36,8 +39,10 @@ class Transformer {
   void attend(const LayerWeights& layer, const Tensor& keys, const Tensor& values,
               const Tensor& prefix_length);
   void feed_forward(const LayerWeights& layer);
-  // RMSNorm of rows of the residual stream: f32 [rows, hidden].
+  // RMSNorm of rows of the residual stream into the same rows of Plan::normed: f32 [rows, hidden].
   Tensor normalize(const Buffer& weight, int64_t first, int64_t rows);
+  void normalize(const Buffer& weight, const Tensor& input, const Tensor& output);
+  void multiply_with_head(const Tensor& normed, const Tensor& logits);
 
   const Model& model_;
   std::unique_ptr<Plan> plan_;

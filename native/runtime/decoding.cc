@@ -65,7 +65,10 @@ struct Decoder::State {
   void leave_out_nodes_beyond_context();
   void draft(DecodingStep& step);
   void verify();
+  void need_logits(int32_t node);
+  Tensor logits_of(int32_t node) const;
   int32_t choice(int32_t node);
+  void find_context(int32_t node);
   int32_t accept(DecodingStep& step);
   void look_ahead(int32_t accepted, DecodingStep& step);
   void keep(int32_t accepted);
@@ -86,14 +89,19 @@ struct Decoder::State {
   // Of the step at hand, by node.
   std::vector<int32_t> tokens;
   std::vector<DraftSource> sources;
-  std::vector<bool> accepted;
-  std::vector<int32_t> choices;  // the model's token behind the node; -1: not yet drawn
-  Tensor logits;                 // f32 [nodes, vocabulary]
+  std::vector<int32_t>
+      contexts;  // of an accepted node: the first node of the same tokens, often itself; else -1
+  std::vector<int32_t> choices;  // the model's token behind the node; -1: not yet known
+  std::vector<int32_t> slots;    // row of `logits` with the node's logits; -1: not computed
+  int32_t used_slots = 0;
+  float* logits = nullptr;  // [nodes, vocabulary], the first used_slots rows filled
 
   Workspace memory;
   Tensor argmax;   // i32 [nodes, 1]
   Tensor guesses;  // i32 [depth, min(width, vocabulary)]
   std::vector<int32_t> host_guesses;
+  std::vector<int32_t> host_argmax;
+  std::vector<int32_t> wanted;
   std::vector<float> logits_row;
   std::vector<int32_t> path;
 };
@@ -126,12 +134,34 @@ void Decoder::State::draft(DecodingStep& step) {
 
 void Decoder::State::verify() {
   transformer.forward({tokens, tree.parents()}, cache);
-  logits = transformer.logits(0, tree.nodes());
   choices.assign(tree.nodes(), -1);
+  slots.assign(tree.nodes(), -1);
+  used_slots = 0;
+}
+
+// The head is a good part of a small model, and most nodes are rejected unseen: it runs for an accepted node
+// and, in the same product, for the path below it that the next table is read from, should nothing more be
+// accepted.
+void Decoder::State::need_logits(int32_t node) {
+  if (slots[node] >= 0) return;
+  wanted.clear();
+  for (int32_t below = tree.deepest_below(node); below != tree.parents()[node]; below = tree.parents()[below])
+    wanted.push_back(below);
+  const Tensor rows = transformer.logits_of(wanted, used_slots);
+  if (used_slots == 0) logits = rows.mutable_f32();
+  for (const int32_t computed : wanted) slots[computed] = used_slots++;
   if (!sampler.is_plain_argmax()) return;
-  const Tensor indices(argmax.data, Dtype::kI32, {tree.nodes(), 1});
-  model.backend().run(TopK{.logits = logits, .indices = indices, .values = {}});
-  model.backend().copy_to_host(choices.data(), indices.data, indices.bytes());
+  const Tensor indices(argmax.data, Dtype::kI32, {rows.shape[0], 1});
+  model.backend().run(TopK{.logits = rows, .indices = indices, .values = {}});
+  host_argmax.resize(wanted.size());
+  model.backend().copy_to_host(host_argmax.data(), indices.data, indices.bytes());
+  for (size_t i = 0; i < wanted.size(); ++i) choices[wanted[i]] = host_argmax[i];
+}
+
+// f32 [1, vocabulary]
+Tensor Decoder::State::logits_of(int32_t node) const {
+  const int64_t vocabulary = model.shape().vocabulary_size;
+  return Tensor(logits + slots[node] * vocabulary, Dtype::kF32, {1, vocabulary});
 }
 
 // Tokens of the node's path below the root.
@@ -141,25 +171,36 @@ std::span<const int32_t> Decoder::State::path_tokens(int32_t node) {
   return path;
 }
 
-// Drawn only where it is asked for: at the accepted nodes.
+// The model's token behind an accepted node.
 int32_t Decoder::State::choice(int32_t node) {
+  need_logits(node);
   if (choices[node] >= 0) return choices[node];
-  const int64_t vocabulary = model.shape().vocabulary_size;
-  model.backend().copy_to_host(logits_row.data(), logits.f32() + node * vocabulary,
-                               vocabulary * dtype_size(Dtype::kF32));
+  const Tensor row = logits_of(node);
+  model.backend().copy_to_host(logits_row.data(), row.data, row.bytes());
   const int64_t index = static_cast<int64_t>(known.size()) + tree.depth(node);
   return choices[node] = sampler.choose(logits_row, path_tokens(node), index);
 }
 
+// Of accepted siblings with the same token the first speaks for all: their logits are equal to the last bit.
+void Decoder::State::find_context(int32_t node) {
+  const int32_t parent = contexts[tree.parents()[node]];
+  contexts[node] = node;
+  for (int32_t other = parent + 1; other < node; ++other)
+    if (contexts[other] == other && contexts[tree.parents()[other]] == parent &&
+        tokens[other] == tokens[node])
+      contexts[node] = other;
+}
+
 // The deepest accepted node, the first in tree order on a tie.
 int32_t Decoder::State::accept(DecodingStep& step) {
-  accepted.assign(tree.nodes(), false);
-  accepted[0] = true;
+  contexts.assign(tree.nodes(), -1);
+  contexts[0] = 0;
   int32_t deepest = 0;
   for (int32_t node = 1; node < tree.nodes(); ++node) {
     const int32_t parent = tree.parents()[node];
-    accepted[node] = accepted[parent] && tokens[node] == choice(parent);
-    if (accepted[node] && tree.depth(node) > tree.depth(deepest)) deepest = node;
+    if (contexts[parent] < 0 || tokens[node] != choice(contexts[parent])) continue;
+    find_context(node);
+    if (tree.depth(node) > tree.depth(deepest)) deepest = node;
   }
   step.accepted_length = tree.depth(deepest) + 1;
   step.accepted_path.resize(tree.depth(deepest));
@@ -176,12 +217,12 @@ int32_t Decoder::State::accept(DecodingStep& step) {
 void Decoder::State::look_ahead(int32_t accepted_node, DecodingStep& step) {
   const int32_t last = tree.deepest_below(accepted_node);
   const int32_t rows = tree.depth(last) - tree.depth(accepted_node);
+  if (rows > 0) need_logits(accepted_node);
   const int64_t row_size = guesses.shape[1];
-  const int64_t vocabulary = model.shape().vocabulary_size;
   for (int32_t row = 0; row < rows; ++row) {
     const int32_t node = tree.ancestor(last, tree.depth(accepted_node) + 1 + row);
     model.backend().run(
-        TopK{.logits = Tensor(logits.mutable_f32() + node * vocabulary, Dtype::kF32, {1, vocabulary}),
+        TopK{.logits = logits_of(node),
              .indices = Tensor(guesses.as<int32_t>() + row * row_size, Dtype::kI32, {1, row_size}),
              .values = {}});
   }
@@ -203,7 +244,7 @@ void Decoder::State::keep(int32_t accepted_node) {
 void Decoder::State::emit(int32_t accepted_node, DecodingStep& step) {
   const std::span<const int32_t> drafted = path_tokens(accepted_node);
   step.tokens.assign(drafted.begin(), drafted.end());
-  step.tokens.push_back(choice(accepted_node));
+  step.tokens.push_back(choice(contexts[accepted_node]));
   const std::vector<int32_t>& ends = request.end_of_sequence;
   for (size_t i = 0; i < step.tokens.size() && step.finish == FinishReason::kNone; ++i) {
     add_known(step.tokens[i]);
