@@ -112,24 +112,21 @@ export const threadCount = () =>
   either("'auto' or an integer from 1 to 1024", [exactly('auto'), integer(1, 1024)] as const);
 
 /** Token ids as an Int32Array; a plain array or any integer typed array is copied into one. */
-export const tokenIds = () => z.unknown().transform(toTokenIds);
+export const tokenIds = () =>
+  expected<ArrayLike<unknown>>('an Int32Array (or an array) of token ids', isNumberArray).transform(
+    toTokenIds,
+  );
 
-function toTokenIds(value: unknown, context: z.core.$RefinementCtx): Int32Array {
-  const isArray = Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
-  if (!isArray) {
-    context.addIssue({ code: 'custom', message: 'an Int32Array (or an array) of token ids', input: value });
-    return z.NEVER;
-  }
-  const ids = value as ArrayLike<unknown>;
+function isNumberArray(value: unknown): boolean {
+  return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
+}
+
+function toTokenIds(ids: ArrayLike<unknown>, context: z.core.$RefinementCtx): Int32Array {
   for (let index = 0; index < ids.length; index++) {
     const id = ids[index];
     if (Number.isInteger(id) && (id as number) >= 0 && (id as number) <= 0x7fffffff) continue;
-    context.addIssue({
-      code: 'custom',
-      message: 'a token id (an integer of at least 0)',
-      path: [index],
-      input: id,
-    });
+    const message = 'a token id (an integer of at least 0)';
+    context.addIssue({ code: 'custom', message, path: [index], input: id });
     return z.NEVER;
   }
   return Int32Array.from(ids as ArrayLike<number>);

@@ -8,7 +8,7 @@ import {
   replaceDurably,
   replaceFilesDurably,
   writeDurably,
-} from '../../ts/train/durable';
+} from '../../ts/durable';
 import { temporaryFolder } from '../support/temporary-folder';
 import { fakeTrain, writeRows } from './session-support';
 

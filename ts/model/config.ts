@@ -25,6 +25,11 @@ const supportedArchitectures = Object.values(modelTypes)
   .map((type) => type.architecture)
   .join(', ');
 
+/** The architecture that a model type is, undefined for one that is not computed here. */
+export function architectureOf(modelType: string): string | undefined {
+  return Object.hasOwn(modelTypes, modelType) ? modelTypes[modelType]!.architecture : undefined;
+}
+
 /** A config.json understood. */
 export interface ModelConfig {
   /** 'LlamaForCausalLM' and so on. */

@@ -175,7 +175,7 @@ async function readTokenizer(path: string): Promise<Pick<TokenizerParts, 'rust' 
 function readSpecialTokens(tokenizer: unknown): SpecialToken[] {
   const added: unknown = isObject(tokenizer) ? tokenizer.added_tokens : undefined;
   if (!Array.isArray(added)) return [];
-  return (added as { id: number; content: string; special: boolean }[])
+  return (added as Array<{ id: number; content: string; special: boolean }>)
     .filter((token) => token.special)
     .map((token) => ({ id: token.id, text: token.content }));
 }

@@ -180,7 +180,6 @@ export interface NativeModel {
   ): Promise<void>;
   /** Frees the weights when the running jobs are done; later calls throw ERR_DISPOSED. */
   dispose(): void;
-  [Symbol.dispose](): void;
 }
 
 export interface NativeMicroBatch {
@@ -258,7 +257,6 @@ export interface NativeTrainer {
   gradient(name: string): Float32Array;
   weight(name: string): Float32Array;
   dispose(): void;
-  [Symbol.dispose](): void;
 }
 
 export interface NativeModule {

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { MakeSomeNoiseError } from '../errors';
 import { composeSafetensorsHeader, readSafetensorsHeader } from '../model/safetensors';
 import type { CancelToken, NativeTensorEntry, NativeTrainer, TrainingTensors } from '../native/contract';
-import { createFolderAtomically, removeFolderAtomically, writeDurably } from './durable';
+import { createFolderAtomically, removeFolderAtomically, writeDurably } from '../durable';
 import type { Fingerprint } from './fingerprint';
 import type { RunHistory } from './report';
 import type { TrainingSource } from './source';

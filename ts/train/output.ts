@@ -1,6 +1,6 @@
 /** The output folder of a run: may it be written, and does an earlier run go on in it? */
 import { constants } from 'node:fs';
-import { access, mkdir, readdir } from 'node:fs/promises';
+import { access, readdir } from 'node:fs/promises';
 import { MakeSomeNoiseError } from '../errors';
 import {
   checkpointPath,
@@ -9,7 +9,7 @@ import {
   readCheckpoint,
   type Checkpoint,
 } from './checkpoint';
-import { removeFolderAtomically, removePartials, unwritable } from './durable';
+import { makeFolders, removeFolderAtomically, removePartials, unwritable } from '../durable';
 import { checkFingerprint, type Fingerprint } from './fingerprint';
 import { REPORT_FILE } from './report';
 
@@ -23,7 +23,7 @@ export type Resume = 'auto' | false | (string & {});
 export async function openOutput(output: string): Promise<void> {
   let names: string[];
   try {
-    await mkdir(output, { recursive: true });
+    await makeFolders(output);
     await access(output, constants.W_OK | constants.X_OK);
     names = await readdir(output);
   } catch (cause) {

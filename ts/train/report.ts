@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { DataReport } from '../data/load';
 import type { NativeDeviceInfo } from '../native/contract';
-import { replaceDurably } from './durable';
+import { replaceDurably } from '../durable';
 
 export const REPORT_FILE = 'training-report.json';
 

@@ -10,7 +10,7 @@ import type {
 } from '../native/contract';
 import { checkpointWeights, restoreOptimizer, writeModelFiles, type Checkpoint } from './checkpoint';
 import { RunControl } from './control';
-import { replaceFilesDurably } from './durable';
+import { replaceFilesDurably } from '../durable';
 import { evaluationTree, type EvaluationPlan } from './evaluation';
 import type { TrainingEvent, TrainingResult } from './events';
 import { fingerprintOf } from './fingerprint';

@@ -198,11 +198,11 @@ describeShared('stories260K', () => {
   });
 
   test('gives the ids and texts of sentencepiece in all 200 cases', async () => {
-    const cases = JSON.parse(readFileSync(join(model, 'tokenizer_cases.json'), 'utf8')) as {
+    const cases = JSON.parse(readFileSync(join(model, 'tokenizer_cases.json'), 'utf8')) as Array<{
       text: string;
       ids: number[];
       decoded: string;
-    }[];
+    }>;
     expect(cases).toHaveLength(200);
     for (const { text, ids, decoded } of cases) {
       expect(Array.from(await tokenizer.encode(text, { addSpecialTokens: false }))).toEqual(ids);
@@ -240,7 +240,14 @@ const smollm2 = process.env.MSN_SMOLLM2 ?? '';
   test('chat prompts have the reference ids', async () => {
     const reference = JSON.parse(
       readFileSync(join(sharedFolder, 'reference', 'smollm2-135m', 'reference.json'), 'utf8'),
-    ) as { prompts: { question_id: number; prompt_ids: number[]; greedy_ids: number[]; greedy_text: string }[] };
+    ) as {
+      prompts: Array<{
+        question_id: number;
+        prompt_ids: number[];
+        greedy_ids: number[];
+        greedy_text: string;
+      }>;
+    };
     const questions = readFileSync(join(sharedFolder, 'data', 'spec-bench-half.jsonl'), 'utf8')
       .trim()
       .split('\n')

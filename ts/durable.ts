@@ -1,7 +1,7 @@
 /** Files and folders that appear whole or not at all, and stay when the power fails. */
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import { MakeSomeNoiseError } from '../errors';
+import { access, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { MakeSomeNoiseError } from './errors';
 
 /** What is under way or on its way out has this prefix, so that a later start can tell it from what is whole. */
 const PARTIAL = '.partial-';
@@ -12,6 +12,28 @@ export function unwritable(path: string, cause: unknown): MakeSomeNoiseError {
   const { code, message } = cause as NodeJS.ErrnoException;
   const reason = code === 'ENOSPC' ? 'no space left on the device; make room and resume' : message;
   return new MakeSomeNoiseError('ERR_CHECKPOINT', `${path}: cannot be written: ${reason}`, { cause });
+}
+
+/**
+ * Makes a folder and those above it that are missing. Node's own recursive mkdir never returns where the system says
+ * that a parent is missing although it is there, as in /proc.
+ */
+export async function makeFolders(path: string): Promise<void> {
+  const missing: string[] = [];
+  for (let folder = resolve(path); !(await exists(folder)); folder = dirname(folder)) missing.push(folder);
+  for (const folder of missing.reverse()) {
+    await mkdir(folder).catch((cause: unknown) => {
+      // Another process may have made it meanwhile.
+      if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
+    });
+  }
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Writes a new file down to the disk. */
@@ -50,7 +72,7 @@ export async function createFolderAtomically(
   const partial = partialSibling(path);
   try {
     await rm(partial, { recursive: true, force: true });
-    await mkdir(partial, { recursive: true });
+    await makeFolders(partial);
     await fill(partial);
     await syncFolder(partial);
     await rename(partial, path);
@@ -101,7 +123,7 @@ export async function removePartials(folder: string): Promise<string[]> {
 }
 
 /** Behind a failure, whose reason matters more than that of a failing removal. */
-function discard(partial: string): Promise<void> {
+export function discard(partial: string): Promise<void> {
   return rm(partial, { recursive: true, force: true }).catch(() => undefined);
 }
 

@@ -1,0 +1,32 @@
+/** The options that say where and in what a model computes, shared by everything that makes one. */
+import type { NativeDeviceOptions } from '../native/contract';
+import { deviceName, oneOf, threadCount } from '../validate';
+
+/** Where and in what a model computes. */
+export interface DeviceOptions {
+  /**
+   * 'auto' (default: the best there is), 'cpu', 'cuda' or 'cuda:1'. A named device is never replaced by another: where
+   * it cannot be had, ERR_DEVICE says why.
+   */
+  device?: 'auto' | 'cpu' | 'cuda' | `cuda:${number}` | undefined;
+  /** Threads of the CPU engine; 'auto' (default) is one per physical core. Results do not depend on it. */
+  threads?: 'auto' | number | undefined;
+}
+
+/** What weights are computed in. Sums are f32 always. */
+export type ModelDtype = 'auto' | 'f32' | 'bf16' | 'int8';
+
+export const deviceFields = {
+  device: deviceName().default('auto'),
+  threads: threadCount().default('auto'),
+};
+
+export const dtypeField = () => oneOf(['auto', 'f32', 'bf16', 'int8']).default('auto');
+
+export function nativeDevice(given: { device: string; threads: 'auto' | number }): NativeDeviceOptions {
+  return {
+    device: given.device,
+    threads: given.threads === 'auto' ? 0 : given.threads,
+    instructions: '',
+  };
+}
