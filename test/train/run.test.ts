@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { RunControl } from '../../ts/train/control';
-import { EventLog } from '../../ts/train/event-log';
+import { EventLog } from '../../ts/event-log';
 import type { TrainingEvent, TrainingResult } from '../../ts/train/events';
 import { TrainingRun } from '../../ts/train/run';
 

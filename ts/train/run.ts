@@ -1,6 +1,6 @@
 /** The handle of a training run: a promise of its result and an iterable of its events. */
 import type { RunControl } from './control';
-import { EventLog } from './event-log';
+import { EventLog } from '../event-log';
 import type { TrainingEvent, TrainingResult } from './events';
 
 /** What runs: gets a place to tell events to, returns the result. */
