@@ -5,33 +5,71 @@
 
 namespace msn::cpu::MSN_ISA {
 
-// scores[lane] = scale * (query . key row rows[lane]) for kWidth keys. The sum along head_dim has one order
-// for all.
-inline void score_keys(const float* query,   // [head_dim]
-                       const float* keys,    // [capacity, head_dim]
-                       const int32_t* rows,  // [kWidth]
-                       int64_t head_dim, float scale, float* scores) {
-  const float* key[Vector::kWidth];
+// kWidth rows into the first cache: read side by side, they are too many streams for the processor to
+// foresee.
+inline void prefetch_rows(const float* memory,  // [capacity, head_dim]
+                          const int32_t* rows,  // [kWidth]
+                          int64_t head_dim) {
+  constexpr int64_t kLine = 16;
+  for (int lane = 0; lane < Vector::kWidth; ++lane)
+    for (int64_t d = 0; d < head_dim; d += kLine) __builtin_prefetch(memory + rows[lane] * head_dim + d);
+}
+
+// scores[lane] = scale * (query . key_at(lane)) for kWidth keys. The sum along head_dim has one order for
+// all.
+template <class KeyAt>
+inline __attribute__((always_inline)) void score_rows(const float* query, KeyAt key_at, int64_t head_dim,
+                                                      float scale, float* scores) {
   Vector sums[Vector::kWidth];
-  for (int lane = 0; lane < Vector::kWidth; ++lane) {
-    key[lane] = keys + rows[lane] * head_dim;
-    sums[lane] = Vector::zero();
-  }
+#pragma GCC unroll 16
+  for (int lane = 0; lane < Vector::kWidth; ++lane) sums[lane] = Vector::zero();
   int64_t d = 0;
   for (; d + Vector::kWidth <= head_dim; d += Vector::kWidth) {
     const Vector q = Vector::load(query + d);
 #pragma GCC unroll 16
     for (int lane = 0; lane < Vector::kWidth; ++lane)
-      sums[lane] = fma(q, Vector::load(key[lane] + d), sums[lane]);
+      sums[lane] = fma(q, Vector::load(key_at(lane) + d), sums[lane]);
   }
   if (d < head_dim) {
     const int count = static_cast<int>(head_dim - d);
     const Vector q = Vector::load_partial(query + d, count);
 #pragma GCC unroll 16
     for (int lane = 0; lane < Vector::kWidth; ++lane)
-      sums[lane] = fma(q, Vector::load_partial(key[lane] + d, count), sums[lane]);
+      sums[lane] = fma(q, Vector::load_partial(key_at(lane) + d, count), sums[lane]);
   }
   (Vector::sum_each(sums) * Vector::broadcast(scale)).store(scores);
+}
+
+// kHeads query heads, [kHeads, head_dim], against key rows rows[0 .. kWidth): scores[head * scores_stride +
+// lane]. Rows that follow one another need one pointer instead of kWidth, and the common sizes of a head no
+// loop at all.
+inline void score_keys(const float* query,  // [heads, head_dim]
+                       int64_t heads,
+                       const float* keys,    // [capacity, head_dim]
+                       const int32_t* rows,  // [kWidth]
+                       int64_t head_dim, float scale, float* scores, int64_t scores_stride) {
+  bool consecutive = true;
+  for (int lane = 0; lane < Vector::kWidth; ++lane) consecutive &= rows[lane] == rows[0] + lane;
+  const float* first = keys + rows[0] * head_dim;
+  const auto each_head = [&](auto score) {
+    for (int64_t head = 0; head < heads; ++head)
+      score(query + head * head_dim, scores + head * scores_stride);
+  };
+  if (consecutive && head_dim == 64) {
+    each_head([=](const float* q, float* out) {
+      score_rows(q, [=](int lane) { return first + lane * 64; }, 64, scale, out);
+    });
+  } else if (consecutive && head_dim == 128) {
+    each_head([=](const float* q, float* out) {
+      score_rows(q, [=](int lane) { return first + lane * 128; }, 128, scale, out);
+    });
+  } else {
+    const float* key[Vector::kWidth];
+    for (int lane = 0; lane < Vector::kWidth; ++lane) key[lane] = keys + rows[lane] * head_dim;
+    each_head([=](const float* q, float* out) {
+      score_rows(q, [&](int lane) { return key[lane]; }, head_dim, scale, out);
+    });
+  }
 }
 
 // scores[i] becomes exp(scores[i] - highest); returns their sum. count is a multiple of kWidth.

@@ -6,6 +6,8 @@
 #include "cpu/kernels.h"
 #include "cpu/packed_weight.h"
 
+#define MSN_INLINE inline __attribute__((always_inline))
+
 namespace msn::cpu::MSN_ISA {
 namespace {
 
@@ -18,89 +20,71 @@ constexpr int kMostRows = 5;
 constexpr int kMostRows = 2;
 #endif
 
-// sums[row][vector] over all inputs, for the kPanels panels from `panel` on.
-template <int kRows, int kVectors>
-struct Sums {
-  Vector value[kRows][kVectors];
+// The weights behind `memory`, a moment ahead: one row is done as fast as memory delivers, and the
+// processor's own reading ahead stops at every page.
+MSN_INLINE void prefetch_weights(const void* memory) {
+  constexpr int kAhead = 2048;
+  constexpr int kBytes = kPanelVectors * Vector::kWidth * 4;
+  for (int line = 0; line < kBytes; line += 64)
+    __builtin_prefetch(static_cast<const char*>(memory) + kAhead + line);
+}
 
-  // Adds input `index` of each row times the weights.
-  inline __attribute__((always_inline)) void add(const float* input, int64_t stride, int64_t index,
-                                                 const Vector (&weights)[kVectors]) {
+// The sums of a block of rows and one panel.
+template <int kRows>
+struct Sums {
+  Vector value[kRows][kPanelVectors];
+
+  // Adds input `i` of each row times its weights.
+  MSN_INLINE void add(const float* input, int64_t stride, int64_t i, const Vector (&weights)[kPanelVectors]) {
 #pragma GCC unroll 16
     for (int row = 0; row < kRows; ++row) {
-      const Vector x = Vector::broadcast(input[row * stride + index]);
+      const Vector x = Vector::broadcast(input[row * stride + i]);
 #pragma GCC unroll 16
-      for (int v = 0; v < kVectors; ++v) value[row][v] = fma(x, weights[v], value[row][v]);
+      for (int v = 0; v < kPanelVectors; ++v) value[row][v] = fma(x, weights[v], value[row][v]);
+    }
+  }
+
+  MSN_INLINE void add_panel(const float* input, const float* panel, int64_t inputs) {
+    for (int64_t i = 0; i < inputs; ++i, panel += kPanel) {
+      Vector weights[kPanelVectors];
+      prefetch_weights(panel);
+#pragma GCC unroll 16
+      for (int v = 0; v < kPanelVectors; ++v) weights[v] = Vector::load(panel + v * Vector::kWidth);
+      add(input, inputs, i, weights);
+    }
+  }
+
+  MSN_INLINE void add_panel(const float* input, const uint16_t* panel, int64_t inputs) {
+    Vector first[kPanelVectors];
+    Vector second[kPanelVectors];
+    for (int64_t i = 0; i < inputs; i += 2, panel += 2 * kPanel) {
+      prefetch_weights(panel);
+#pragma GCC unroll 16
+      for (int v = 0; v < kPanelVectors; ++v)
+        Vector::load_bf16_pairs(panel + v * 2 * Vector::kWidth, first[v], second[v]);
+      add(input, inputs, i, first);
+      if (i + 1 < inputs) add(input, inputs, i + 1, second);
     }
   }
 };
 
-struct F32Weights {
-  using Value = float;
-
-  template <int kRows, int kPanels>
-  static inline __attribute__((always_inline)) void sum(const float* input, int64_t stride,
-                                                        const float* panel, int64_t size, int64_t inputs,
-                                                        Sums<kRows, kPanels * kPanelVectors>& sums) {
-    for (int64_t i = 0; i < inputs; ++i) {
-      Vector weights[kPanels * kPanelVectors];
-#pragma GCC unroll 16
-      for (int v = 0; v < kPanels * kPanelVectors; ++v)
-        weights[v] = Vector::load(panel + (v / kPanelVectors) * size + i * kPanel +
-                                  (v % kPanelVectors) * Vector::kWidth);
-      sums.add(input, stride, i, weights);
-    }
-  }
-};
-
-struct Bf16Weights {
-  using Value = uint16_t;
-
-  template <int kRows, int kPanels>
-  static inline __attribute__((always_inline)) void sum(const float* input, int64_t stride,
-                                                        const uint16_t* panel, int64_t size, int64_t inputs,
-                                                        Sums<kRows, kPanels * kPanelVectors>& sums) {
-    Vector first[kPanels * kPanelVectors];
-    Vector second[kPanels * kPanelVectors];
-    const auto load_pair = [&](int64_t i) __attribute__((always_inline)) {
-#pragma GCC unroll 16
-      for (int v = 0; v < kPanels * kPanelVectors; ++v)
-        Vector::load_bf16_pairs(
-            panel + (v / kPanelVectors) * size + i * kPanel + (v % kPanelVectors) * 2 * Vector::kWidth,
-            first[v], second[v]);
-    };
-    int64_t i = 0;
-    for (; i + 1 < inputs; i += 2) {
-      load_pair(i);
-      sums.add(input, stride, i, first);
-      sums.add(input, stride, i + 1, second);
-    }
-    if (i < inputs) {
-      load_pair(i);
-      sums.add(input, stride, i, first);
-    }
-  }
-};
-
-// One block of rows times the panels from `panel` on, for the outputs from `output` on.
-template <class Weights, int kRows, int kPanels>
+// kRows rows from `row` on times one panel. Value is what the panel holds.
+template <class Value, int kRows>
 void multiply_block(const LinearForward& args, int64_t row, int64_t panel) {
-  constexpr int kVectors = kPanels * kPanelVectors;
   const int64_t inputs = args.weight->inputs;
   const int64_t outputs = args.weight->outputs;
-  const int64_t size = panel_size(inputs, args.weight->dtype);
-  Sums<kRows, kVectors> sums;
+  Sums<kRows> sums;
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 16
-    for (int v = 0; v < kVectors; ++v) sums.value[r][v] = Vector::zero();
-  Weights::template sum<kRows, kPanels>(
-      args.input.f32() + row * inputs, inputs,
-      static_cast<const typename Weights::Value*>(args.weight->storage.data()) + panel * size, size, inputs,
-      sums);
+    for (int v = 0; v < kPanelVectors; ++v) sums.value[r][v] = Vector::zero();
+  sums.add_panel(
+      args.input.f32() + row * inputs,
+      static_cast<const Value*>(args.weight->storage.data()) + panel * panel_size(inputs, args.weight->dtype),
+      inputs);
 
 #pragma GCC unroll 16
-  for (int v = 0; v < kVectors; ++v) {
+  for (int v = 0; v < kPanelVectors; ++v) {
     const int64_t output = panel * kPanel + v * Vector::kWidth;
     const int count = outputs - output < Vector::kWidth ? static_cast<int>(outputs - output) : Vector::kWidth;
     if (count <= 0) break;
@@ -116,35 +100,37 @@ void multiply_block(const LinearForward& args, int64_t row, int64_t panel) {
   }
 }
 
-template <class Weights, int kRows>
+// Up to kRows rows.
+template <class Value, int kRows>
 void multiply_rows(const LinearForward& args, int64_t rows, int64_t row, int64_t panel) {
   if constexpr (kRows > 1) {
-    if (rows < kRows) return multiply_rows<Weights, kRows - 1>(args, rows, row, panel);
+    if (rows < kRows) return multiply_rows<Value, kRows - 1>(args, rows, row, panel);
   }
-  multiply_block<Weights, kRows, 1>(args, row, panel);
+  multiply_block<Value, kRows>(args, row, panel);
 }
 
-template <class Weights>
+template <class Value>
 void multiply(Context& context, const LinearForward& args) {
   const int64_t rows = args.input.shape[0];
   const int64_t panels = panel_count(args.weight->outputs);
   const int64_t blocks = (rows + kMostRows - 1) / kMostRows;
+  // Each thread begins with one long stretch, which memory delivers faster than pieces; the rest is dealt out
+  // in small shares to whoever is done first.
+  const int64_t threads = context.pool.threads();
+  const int64_t stretch = panels * 3 / 4 / threads;
+  const int64_t share = 1 + panels / (threads * 64);
+  const int64_t shares = (panels - stretch * threads + share - 1) / share;
   const int64_t work = rows * args.weight->inputs * args.weight->outputs;
-  // Several panels to a task, so that a thread reads long stretches of memory, but enough tasks to even out.
-  const int64_t share = panels / (context.pool.threads() * 8);
-  const int64_t group = share < 1 ? 1 : share;
-  context.parallel_for((panels + group - 1) / group, work, [&](int64_t task, int) {
-    const int64_t end = (task + 1) * group < panels ? (task + 1) * group : panels;
-    int64_t panel = task * group;
-    if (rows == 1) {
-      // More sums at once hide the latency of the product-sum.
-      for (; panel + 1 < end; panel += 2) multiply_block<Weights, 1, 2>(args, 0, panel);
-    }
-    for (; panel < end; ++panel) {
+  context.parallel_for(threads + shares, work, [&](int64_t task, int) {
+    const bool long_stretch = task < threads;
+    const int64_t begin = long_stretch ? task * stretch : stretch * threads + (task - threads) * share;
+    const int64_t wanted = begin + (long_stretch ? stretch : share);
+    const int64_t end = wanted < panels ? wanted : panels;
+    for (int64_t panel = begin; panel < end; ++panel) {
       for (int64_t block = 0; block < blocks; ++block) {
         // Blocks of nearly equal height: 9 rows are 5 and 4, not 8 and 1.
-        const int64_t first = rows * block / blocks;
-        multiply_rows<Weights, kMostRows>(args, rows * (block + 1) / blocks - first, first, panel);
+        const int64_t row = rows * block / blocks;
+        multiply_rows<Value, kMostRows>(args, rows * (block + 1) / blocks - row, row, panel);
       }
     }
   });
@@ -154,9 +140,9 @@ void multiply(Context& context, const LinearForward& args) {
 
 void run(Context& context, const LinearForward& args) {
   if (args.weight->dtype == Dtype::kBf16) {
-    multiply<Bf16Weights>(context, args);
+    multiply<uint16_t>(context, args);
   } else {
-    multiply<F32Weights>(context, args);
+    multiply<float>(context, args);
   }
 }
 

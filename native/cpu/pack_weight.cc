@@ -31,26 +31,37 @@ T load_unaligned(const std::byte* memory, int64_t index) {
   return value;
 }
 
-// values[0 .. count) = row[first .. first + count) as f32. F64 goes through f32 to bf16, as in PyTorch.
-void widen(const std::byte* row, Dtype dtype, int64_t first, int64_t count, float* values) {
+constexpr int64_t kChunk = 64;  // inputs at a time, so that the part that is turned stays in the first cache
+
+// to[0 .. count) = row[first .. first + count). F64 goes through f32 to bf16, as in PyTorch.
+void convert(const std::byte* row, Dtype dtype, int64_t first, int64_t count, float* to) {
   switch (dtype) {
     case Dtype::kF32:
-      std::memcpy(values, row + 4 * first, static_cast<size_t>(4 * count));
+      std::memcpy(to, row + 4 * first, static_cast<size_t>(4 * count));
       return;
     case Dtype::kBf16:
-      for (int64_t i = 0; i < count; ++i) values[i] = bf16_to_f32(load_unaligned<uint16_t>(row, first + i));
+      for (int64_t i = 0; i < count; ++i) to[i] = bf16_to_f32(load_unaligned<uint16_t>(row, first + i));
       return;
     case Dtype::kF16:
-      for (int64_t i = 0; i < count; ++i) values[i] = f16_to_f32(load_unaligned<uint16_t>(row, first + i));
+      for (int64_t i = 0; i < count; ++i) to[i] = f16_to_f32(load_unaligned<uint16_t>(row, first + i));
       return;
     case Dtype::kF64:
-      for (int64_t i = 0; i < count; ++i)
-        values[i] = static_cast<float>(load_unaligned<double>(row, first + i));
+      for (int64_t i = 0; i < count; ++i) to[i] = static_cast<float>(load_unaligned<double>(row, first + i));
       return;
     case Dtype::kI32:
     case Dtype::kU8:
       return;
   }
+}
+
+void convert(const std::byte* row, Dtype dtype, int64_t first, int64_t count, uint16_t* to) {
+  if (dtype == Dtype::kBf16) {
+    std::memcpy(to, row + 2 * first, static_cast<size_t>(2 * count));
+    return;
+  }
+  float values[kChunk];
+  convert(row, dtype, first, count, values);
+  for (int64_t i = 0; i < count; ++i) to[i] = f32_to_bf16(values[i]);
 }
 
 struct SourceRow {
@@ -69,8 +80,25 @@ SourceRow source_row(const Tensor* sources, int64_t count, int64_t row) {
   return {};
 }
 
-constexpr int64_t kChunk =
-    64;  // inputs at a time: the part of the panel that is written stays in the first cache
+// One panel, a chunk of inputs at a time: rows are read along, then written across, word by word. A word is
+// an f32, or two bf16 that belong together. Value is what the panel holds.
+template <class Value>
+void pack_panel(const SourceRow (&rows)[kPanel], int64_t inputs, Value* panel) {
+  constexpr int64_t kWordValues = static_cast<int64_t>(sizeof(uint32_t) / sizeof(Value));
+  alignas(64) Value tile[kPanel][kChunk] = {};
+  for (int64_t first = 0; first < inputs; first += kChunk) {
+    const int64_t length = inputs - first < kChunk ? inputs - first : kChunk;
+    for (int output = 0; output < kPanel; ++output) {
+      if (rows[output].data == nullptr) continue;
+      convert(rows[output].data, rows[output].dtype, first, length, tile[output]);
+      if (length < kChunk) tile[output][length] = 0;  // the other half of an odd last pair
+    }
+    auto* words = reinterpret_cast<std::byte*>(panel + first * kPanel);
+    for (int64_t i = 0; i < length; i += kWordValues)
+      for (int output = 0; output < kPanel; ++output, words += sizeof(uint32_t))
+        std::memcpy(words, &tile[output][i], sizeof(uint32_t));
+  }
+}
 
 }  // namespace
 
@@ -81,25 +109,14 @@ int64_t packed_bytes(int64_t outputs, int64_t inputs, Dtype dtype) {
 void pack_weight(Context& context, const Tensor* sources, int64_t count, WeightMatrix& weight) {
   const int64_t inputs = weight.inputs;
   const int64_t size = panel_size(inputs, weight.dtype);
-  const bool bf16 = weight.dtype == Dtype::kBf16;
   context.pool.parallel_for(panel_count(weight.outputs), [&](int64_t panel, int) {
     SourceRow rows[kPanel];
     for (int output = 0; output < kPanel; ++output)
       rows[output] = source_row(sources, count, panel * kPanel + output);
-    for (int64_t first = 0; first < inputs; first += kChunk) {
-      const int64_t length = inputs - first < kChunk ? inputs - first : kChunk;
-      for (int output = 0; output < kPanel; ++output) {
-        float values[kChunk + 1] = {};
-        if (rows[output].data != nullptr) widen(rows[output].data, rows[output].dtype, first, length, values);
-        if (bf16) {
-          auto* packed = static_cast<uint16_t*>(weight.storage.data()) + panel * size;
-          for (int64_t i = 0; i < length + (length & 1); ++i)
-            packed[panel_offset_bf16(output, first + i)] = f32_to_bf16(values[i]);
-        } else {
-          auto* packed = static_cast<float*>(weight.storage.data()) + panel * size;
-          for (int64_t i = 0; i < length; ++i) packed[panel_offset_f32(output, first + i)] = values[i];
-        }
-      }
+    if (weight.dtype == Dtype::kBf16) {
+      pack_panel(rows, inputs, static_cast<uint16_t*>(weight.storage.data()) + panel * size);
+    } else {
+      pack_panel(rows, inputs, static_cast<float*>(weight.storage.data()) + panel * size);
     }
   });
 }

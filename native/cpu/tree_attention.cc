@@ -75,11 +75,16 @@ struct Task {
     const int64_t first = tree.first_visible(first_node + n);
     const int64_t end = tree.position(first_node + n) + 1;
     if (block + kBlock <= first || block >= end) return;
+    const float* keys = cache(args.keys);
+    for (int64_t t = block; t < least(block + kBlock, end); t += Vector::kWidth) {
+      const int32_t* key_rows = node_rows(n) + (t - base);
+      if (n == 0 && t + 2 * Vector::kWidth <= base + length)
+        prefetch_rows(keys, key_rows + Vector::kWidth, head_dim());
+      score_keys(args.query.f32() + offset(n), heads, keys, key_rows, head_dim(), scale,
+                 node_scores(n) + (t - base), length);
+    }
     for (int64_t head = 0; head < heads; ++head) {
-      const float* query = args.query.f32() + offset(n) + head * head_dim();
       float* row = node_scores(n) + head * length - base;
-      for (int64_t t = block; t < least(block + kBlock, end); t += Vector::kWidth)
-        score_keys(query, cache(args.keys), node_rows(n) + (t - base), head_dim(), scale, row + t);
       for (int64_t t = block; t < first; ++t) row[t] = -__builtin_inff();
       for (int64_t t = end; t < block + kBlock; ++t) row[t] = -__builtin_inff();
     }
@@ -142,8 +147,9 @@ void run(Context& context, const TreeAttention& args) {
   const int64_t seen = args.window > 0 ? least(prefix + nodes, args.window) : prefix + nodes;
   const int64_t node_blocks = (nodes + kNodes - 1) / kNodes;
 
-  // Few nodes: the heads of a group are dealt one by one, at the price of reading their keys several times.
-  const bool few = kv_heads * node_blocks < 4 * context.pool.threads();
+  // Where there are fewer tasks than threads, the heads of a group are dealt one by one, at the price of
+  // reading their keys several times.
+  const bool few = kv_heads * node_blocks < context.pool.threads();
   const int64_t task_heads = few ? 1 : least(group, Task::kMostHeads);
   const int64_t parts = (group + task_heads - 1) / task_heads;
 

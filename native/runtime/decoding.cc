@@ -37,8 +37,7 @@ struct Decoder::State {
         table(request.decoding.depth, request.decoding.width, request.decoding.noise_seed),
         retrieval(request.decoding.min_match),
         sampler(request.sampling, engine.shape().vocabulary_size),
-        transformer(engine,
-                    std::max<int64_t>(tree.nodes(), std::min<int64_t>(request.prompt.size(), kPrefillChunk)),
+        transformer(engine, std::max<int64_t>(tree.nodes(), prefill_chunk(request.prompt.size())),
                     tree.nodes()),
         cache(engine.backend(), engine.shape()),
         memory(engine.backend()) {
@@ -263,7 +262,8 @@ Decoder::~Decoder() = default;
 
 void Decoder::prefill(const CancelToken& cancel) {
   State& state = *state_;
-  msn::prefill(state.transformer, state.cache, std::span(state.known).first(state.known.size() - 1), cancel);
+  msn::prefill(state.transformer, state.cache, std::span(state.known).first(state.known.size() - 1),
+               prefill_chunk(state.known.size()), cancel);
 }
 
 DecodingStep Decoder::step() {

@@ -51,15 +51,15 @@ class Segment {
       : model_(model),
         last_prefix_token_(request.prefix.back()),
         parents_(chain_parents(length)),
-        transformer_(model, std::max(length, std::min<int64_t>(request.prefix.size(), kPrefillChunk)),
-                     length),
+        transformer_(model, std::max(length, prefill_chunk(request.prefix.size())), length),
         cache_(model.backend(), model.shape()),
         memory_(model.backend()),
         nodes_(length) {
     memory_.plan(&best_, Dtype::kI32, {length, 1});
     memory_.plan(&log_probabilities_, Dtype::kF32, {length});
     memory_.commit();
-    prefill(transformer_, cache_, std::span(request.prefix).first(request.prefix.size() - 1), cancel);
+    prefill(transformer_, cache_, std::span(request.prefix).first(request.prefix.size() - 1),
+            prefill_chunk(request.prefix.size()), cancel);
   }
 
   // One pass: the model's token at every place of the segment.
@@ -146,23 +146,25 @@ std::vector<float> score(const Model& model, const std::vector<int32_t>& tokens,
   if (predicted == 0) return result;
 
   Backend& backend = model.backend();
-  Transformer transformer(model, std::min(predicted, kPrefillChunk), std::min(predicted, kScoreRows));
+  const int64_t chunk = prefill_chunk(predicted);
+  Transformer transformer(model, chunk, std::min(predicted, kScoreRows));
   KvCache cache(backend, shape);
   Workspace memory(backend);
   Tensor targets, output;  // i32 and f32 [kScoreRows]
   memory.plan(&targets, Dtype::kI32, {kScoreRows});
   memory.plan(&output, Dtype::kF32, {kScoreRows});
   memory.commit();
-  prefill(transformer, cache, std::span(tokens).first(predicted), cancel, [&](int64_t first, int64_t count) {
-    for (int64_t row = 0; row < count; row += kScoreRows) {
-      const int64_t rows = std::min(kScoreRows, count - row);
-      targets.shape[0] = output.shape[0] = rows;
-      backend.copy_from_host(targets.data, tokens.data() + first + row + 1, targets.bytes());
-      backend.run(
-          LogProbability{.logits = transformer.logits(row, rows), .targets = targets, .output = output});
-      backend.copy_to_host(result.data() + first + row, output.data, output.bytes());
-    }
-  });
+  prefill(transformer, cache, std::span(tokens).first(predicted), chunk, cancel,
+          [&](int64_t first, int64_t count) {
+            for (int64_t row = 0; row < count; row += kScoreRows) {
+              const int64_t rows = std::min(kScoreRows, count - row);
+              targets.shape[0] = output.shape[0] = rows;
+              backend.copy_from_host(targets.data, tokens.data() + first + row + 1, targets.bytes());
+              backend.run(LogProbability{
+                  .logits = transformer.logits(row, rows), .targets = targets, .output = output});
+              backend.copy_to_host(result.data() + first + row, output.data, output.bytes());
+            }
+          });
   return result;
 }
 

@@ -7,36 +7,11 @@
 #include "base/stopwatch.h"
 #include "model/kv_cache.h"
 #include "model/transformer.h"
+#include "runtime/prefill.h"
+#include "runtime/request_checks.h"
 
 namespace msn {
 namespace {
-
-std::vector<int32_t> chain_parents(int64_t nodes) {
-  std::vector<int32_t> parents(static_cast<size_t>(nodes));
-  for (int64_t node = 0; node < nodes; ++node) parents[node] = static_cast<int32_t>(node - 1);
-  return parents;
-}
-
-void fill_cache(Transformer& transformer, KvCache& cache, std::span<const int32_t> prefix, int64_t chunk,
-                const CancelToken& cancel) {
-  const std::vector<int32_t> parents = chain_parents(chunk);
-  while (!prefix.empty()) {
-    cancel.throw_if_cancelled();
-    const size_t count = std::min(prefix.size(), static_cast<size_t>(chunk));
-    transformer.forward({prefix.first(count), std::span(parents).first(count)}, cache);
-    cache.set_length(cache.length() + static_cast<int64_t>(count));
-    prefix = prefix.subspan(count);
-  }
-}
-
-void check_tokens(std::span<const int32_t> tokens, const ModelShape& shape, const char* name) {
-  for (size_t index = 0; index < tokens.size(); ++index)
-    if (tokens[index] < 0 || tokens[index] >= shape.vocabulary_size)
-      throw Error(ErrorCode::kInvalidArgument,
-                  "expected token ids from 0 to " + std::to_string(shape.vocabulary_size - 1) +
-                      ", received " + std::to_string(tokens[index]) + " at index " + std::to_string(index),
-                  name);
-}
 
 void check_length(int64_t positions, const ModelShape& shape) {
   if (positions > shape.context_length)
@@ -48,8 +23,8 @@ void check_length(int64_t positions, const ModelShape& shape) {
 }
 
 void check_request(const PassRequest& request, const ModelShape& shape) {
-  check_tokens(request.prefix, shape, "prefix");
-  check_tokens(request.tokens, shape, "tokens");
+  check_token_ids("prefix", request.prefix, shape);
+  check_token_ids("tokens", request.tokens, shape);
   if (request.tokens.empty())
     throw Error(ErrorCode::kInvalidArgument, "expected at least one token, received none", "tokens");
   if (request.parents.size() != request.tokens.size())
@@ -76,7 +51,7 @@ std::vector<float> pass_logits(const Model& model, const PassRequest& request, c
   KvCache cache(model.backend(), model.shape());
   cache.reserve(prefix + nodes);
   Transformer transformer(model, std::max(nodes, chunk), nodes);
-  fill_cache(transformer, cache, request.prefix, chunk, cancel);
+  prefill(transformer, cache, request.prefix, chunk, cancel);
   cancel.throw_if_cancelled();
   transformer.forward({request.tokens, request.parents}, cache);
   const Tensor& logits = transformer.logits(0, nodes);
@@ -87,7 +62,7 @@ std::vector<float> pass_logits(const Model& model, const PassRequest& request, c
 
 std::vector<double> time_passes(const Model& model, const PassTiming& timing, const CancelToken& cancel) {
   check_length(timing.prefix + timing.nodes, model.shape());
-  constexpr int64_t kChunk = 64;
+  const int64_t chunk = prefill_chunk(static_cast<size_t>(timing.prefix));
   std::vector<int32_t> tokens(static_cast<size_t>(timing.prefix + timing.nodes));
   for (size_t index = 0; index < tokens.size(); ++index)
     tokens[index] = static_cast<int32_t>(index % static_cast<size_t>(model.shape().vocabulary_size));
@@ -95,8 +70,8 @@ std::vector<double> time_passes(const Model& model, const PassTiming& timing, co
   const std::vector<int32_t> parents = chain_parents(timing.nodes);
   KvCache cache(model.backend(), model.shape());
   cache.reserve(timing.prefix + timing.nodes);
-  Transformer transformer(model, std::max(timing.nodes, kChunk), timing.nodes);
-  fill_cache(transformer, cache, all.first(static_cast<size_t>(timing.prefix)), kChunk, cancel);
+  Transformer transformer(model, std::max(timing.nodes, chunk), timing.nodes);
+  prefill(transformer, cache, all.first(static_cast<size_t>(timing.prefix)), chunk, cancel);
 
   std::vector<double> milliseconds;
   for (int64_t repeat = 0; repeat < timing.repeats; ++repeat) {

@@ -12,9 +12,8 @@ std::vector<int32_t> chain_parents(int64_t nodes) {
   return parents;
 }
 
-void prefill(Transformer& transformer, KvCache& cache, std::span<const int32_t> tokens,
+void prefill(Transformer& transformer, KvCache& cache, std::span<const int32_t> tokens, int64_t chunk,
              const CancelToken& cancel, const std::function<void(int64_t, int64_t)>& visit) {
-  const int64_t chunk = std::min(transformer.max_nodes(), kPrefillChunk);
   const std::vector<int32_t> parents = chain_parents(chunk);
   cache.reserve(cache.length() + static_cast<int64_t>(tokens.size()));
   for (size_t first = 0; first < tokens.size(); first += chunk) {

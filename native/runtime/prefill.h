@@ -1,7 +1,9 @@
 // Known tokens on their way into the cache: a chain in chunks, between which the work can be aborted.
 #pragma once
+#include <algorithm>
 #include <functional>
 #include <span>
+#include <vector>
 
 #include "base/cancel.h"
 #include "model/kv_cache.h"
@@ -13,10 +15,15 @@ namespace msn {
 // computes does not depend on it (docs/exactness.md).
 constexpr int64_t kPrefillChunk = 256;
 
-// Appends `tokens` to the cache in chunks of at most transformer.max_nodes() and kPrefillChunk tokens. After
-// each, `visit` (may be empty) is told the index of its first token and its size while its hidden states are
-// there.
-void prefill(Transformer& transformer, KvCache& cache, std::span<const int32_t> tokens,
+// The chunk for so many tokens, at least 1.
+constexpr int64_t prefill_chunk(size_t tokens) {
+  return std::clamp<int64_t>(static_cast<int64_t>(tokens), 1, kPrefillChunk);
+}
+
+// Appends `tokens` to the cache in chunks of at most `chunk` tokens (transformer.max_nodes() is room for
+// them). After each, `visit` (may be empty) is told the index of its first token and its size while its
+// hidden states are there.
+void prefill(Transformer& transformer, KvCache& cache, std::span<const int32_t> tokens, int64_t chunk,
              const CancelToken& cancel, const std::function<void(int64_t first, int64_t count)>& visit = {});
 
 // Parents of a chain of nodes that follows the cache: -1, 0, 1, ...

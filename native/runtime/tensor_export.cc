@@ -1,38 +1,39 @@
 // Saves tensors of a source to a safetensors file.
 #include "runtime/tensor_export.h"
 
+#include <algorithm>
 #include <span>
 #include <unordered_map>
 
-#include "base/bfloat16.h"
+#include "model/float_values.h"
 #include "runtime/tensor_file.h"
 
 namespace msn {
 namespace {
 
-std::span<const uint8_t> bytes_of(const void* data, int64_t bytes) {
-  return {static_cast<const uint8_t*>(data), static_cast<size_t>(bytes)};
-}
-
-// The tensor's bytes in `dtype`; `converted` holds them where they had to be converted.
-std::span<const uint8_t> in_dtype(const Tensor& tensor, Dtype dtype, std::vector<uint8_t>& converted) {
-  if (tensor.dtype == dtype) return bytes_of(tensor.data, tensor.bytes());
-  const int64_t elements = tensor.elements();
-  converted.resize(static_cast<size_t>(elements * dtype_size(dtype)));
-  if (tensor.dtype == Dtype::kF32 && dtype == Dtype::kBf16) {
-    auto* destination = reinterpret_cast<uint16_t*>(converted.data());
-    for (int64_t index = 0; index < elements; ++index)
-      destination[index] = float_to_bfloat16(tensor.f32()[index]);
-  } else if (tensor.dtype == Dtype::kBf16 && dtype == Dtype::kF32) {
-    auto* destination = reinterpret_cast<float*>(converted.data());
-    for (int64_t index = 0; index < elements; ++index)
-      destination[index] = bfloat16_to_float(tensor.as<const uint16_t>()[index]);
-  } else {
-    throw Error(ErrorCode::kInternal,
-                std::string("no conversion from ") + dtype_name(tensor.dtype) + " to " + dtype_name(dtype));
+// Tensors one after another in the dtype of a file.
+class Writable {
+ public:
+  explicit Writable(Dtype dtype) : dtype_(dtype) {}
+  // Valid until the next call, or as long as the tensor where nothing has to be converted.
+  std::span<const uint8_t> bytes(const Tensor& tensor) {
+    if (tensor.dtype == dtype_) return bytes_of(tensor.data, tensor.bytes());
+    values_.resize(static_cast<size_t>(tensor.elements()));
+    read_as_f32(tensor, values_.data());
+    if (dtype_ == Dtype::kF32) return bytes_of(values_.data(), tensor.elements() * dtype_size(Dtype::kF32));
+    rounded_.resize(values_.size());
+    std::transform(values_.begin(), values_.end(), rounded_.begin(), bf16_bits);
+    return bytes_of(rounded_.data(), tensor.elements() * dtype_size(Dtype::kBf16));
   }
-  return converted;
-}
+
+ private:
+  static std::span<const uint8_t> bytes_of(const void* data, int64_t bytes) {
+    return {static_cast<const uint8_t*>(data), static_cast<size_t>(bytes)};
+  }
+  Dtype dtype_;
+  std::vector<float> values_;
+  std::vector<uint16_t> rounded_;
+};
 
 }  // namespace
 
@@ -47,11 +48,10 @@ void export_tensors(TensorSource& source, const ModelShape& shape, const TensorE
       throw Error(ErrorCode::kInvalidArgument, "the model has no tensor \"" + name + "\"", "names");
     chosen.push_back(&found->second);
   }
-  std::vector<uint8_t> converted;
+  Writable writable(request.dtype);
   write_tensor_file(
       request.path, request.header, static_cast<int64_t>(chosen.size()),
-      [&](int64_t index) { return in_dtype(source.tensor(*chosen[index]), request.dtype, converted); },
-      cancel);
+      [&](int64_t index) { return writable.bytes(source.tensor(*chosen[index])); }, cancel);
 }
 
 }  // namespace msn

@@ -156,6 +156,9 @@ export class FakeTrainer implements NativeTrainer {
   dispose(): void {
     this.disposed = true;
   }
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
 
   private load(which: TrainingTensors, tensors: NativeTensorEntry[]): void {
     for (const { name, file, begin, end } of tensors) {

@@ -180,6 +180,7 @@ export interface NativeModel {
   ): Promise<void>;
   /** Frees the weights when the running jobs are done; later calls throw ERR_DISPOSED. */
   dispose(): void;
+  [Symbol.dispose](): void;
 }
 
 export interface NativeMicroBatch {
@@ -257,6 +258,7 @@ export interface NativeTrainer {
   gradient(name: string): Float32Array;
   weight(name: string): Float32Array;
   dispose(): void;
+  [Symbol.dispose](): void;
 }
 
 export interface NativeModule {
