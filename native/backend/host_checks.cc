@@ -1,8 +1,11 @@
 #include "backend/host_checks.h"
 
+#include "ops/cross_entropy.h"
 #include "ops/embedding.h"
 #include "ops/kv_compact.h"
 #include "ops/log_probability.h"
+#include "ops/noise.h"
+#include "ops/packed_attention.h"
 #include "ops/split_heads.h"
 #include "ops/tree_attention.h"
 
@@ -26,6 +29,17 @@ void check_each(const Tensor& indexes, int64_t limit, const char* expected, cons
 void check_cache_rows(const Tensor& first, int64_t rows, int64_t capacity, const char* name) {
   const int64_t row = first.i32()[0];
   if (row < 0 || row + rows > capacity) refuse("a cache row", 0, capacity - rows, row, name);
+}
+
+// Documents lie one behind another from 0 to the number of tokens.
+void check_offsets(const Tensor& offsets, int64_t tokens, const char* name) {
+  const int64_t documents = offsets.shape[0] - 1;
+  for (int64_t i = 0; i <= documents; ++i) {
+    const int64_t low = i == 0 ? 0 : offsets.i32()[i - 1], high = i == 0 ? 0 : tokens;
+    const int64_t least = i == documents ? tokens : low;
+    if (offsets.i32()[i] < least || offsets.i32()[i] > high)
+      refuse("an offset", least, high, offsets.i32()[i], name);
+  }
 }
 
 }  // namespace
@@ -67,6 +81,25 @@ void check_indexes(const KvCompact& args) {
     if (sources[j] < least)
       refuse("ascending cache rows", least, capacity - 1, sources[j], "kv_compact.sources");
   }
+}
+
+void check_indexes(const LinearCrossEntropy& args) {
+  const int64_t vocabulary = args.head.shape[0];
+  for (int64_t row = 0; row < args.targets.shape[0]; ++row)  // negative: no loss
+    if (args.targets.i32()[row] >= vocabulary)
+      refuse("token ids", 0, vocabulary - 1, args.targets.i32()[row], "cross_entropy.targets");
+}
+
+void check_indexes(const PackedAttentionForward& args) {
+  check_offsets(args.document_offsets, args.query.shape[0], "packed_attention.document_offsets");
+}
+
+void check_indexes(const PackedAttentionBackward& args) {
+  check_offsets(args.document_offsets, args.query.shape[0], "packed_attention_backward.document_offsets");
+}
+
+void check_indexes(const NoiseTokens& args) {
+  check_offsets(args.document_offsets, args.tokens.shape[0], "noise.document_offsets");
 }
 
 }  // namespace msn

@@ -11,6 +11,10 @@ struct SplitHeadsForward;
 struct TreeAttention;
 struct LogProbability;
 struct KvCompact;
+struct LinearCrossEntropy;
+struct PackedAttentionForward;
+struct PackedAttentionBackward;
+struct NoiseTokens;
 
 void check_indexes(const EmbeddingForward& args);
 void check_indexes(const EmbeddingBackward& args);
@@ -18,6 +22,10 @@ void check_indexes(const SplitHeadsForward& args);
 void check_indexes(const TreeAttention& args);
 void check_indexes(const LogProbability& args);
 void check_indexes(const KvCompact& args);
+void check_indexes(const LinearCrossEntropy& args);
+void check_indexes(const PackedAttentionForward& args);
+void check_indexes(const PackedAttentionBackward& args);
+void check_indexes(const NoiseTokens& args);
 // Every other operation has no indexes, or its kernel checks them itself.
 template <class Args>
 void check_indexes(const Args&) {}

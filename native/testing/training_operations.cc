@@ -18,9 +18,7 @@ template <class Args>
 Function runner(Args (*read)(const Napi::Object&)) {
   return [read](const Napi::CallbackInfo& info) -> Napi::Value {
     const auto args = info[0].As<Napi::Object>();
-    const Args operation = read(args);
-    check(operation);
-    backend(args)->run(operation);
+    backend(args)->run(read(args));
     return info.Env().Undefined();
   };
 }
