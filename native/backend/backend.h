@@ -36,9 +36,9 @@ struct SquaredNorm;
 struct NoiseTokens;
 
 struct DeviceInfo {
-  std::string kind;         // "cpu"
-  std::string name;         // what a person would call it, the processor's name
-  std::string instructions; // "avx512-bf16", "avx512", "avx2", "generic"
+  std::string kind;          // "cpu"
+  std::string name;          // what a person would call it, the processor's name
+  std::string instructions;  // "avx512-bf16", "avx512", "avx2", "generic"
   int threads = 0;
   int64_t memory_bytes = 0;
 };

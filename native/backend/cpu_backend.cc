@@ -87,7 +87,7 @@ class CpuBackend final : public Backend {
       check_tensor(source, source.dtype, {source.shape[0], weight.inputs}, "pack_weight.sources");
       weight.outputs += source.shape[0];
     }
-    weight.storage = allocate(Kernels::packed_bytes(weight.outputs, weight.inputs, dtype));
+    weight.storage = weights_.allocate(Kernels::packed_bytes(weight.outputs, weight.inputs, dtype));
     Kernels::pack_weight(context_, sources.data(), static_cast<int64_t>(sources.size()), weight);
     return weight;
   }
@@ -134,6 +134,7 @@ class CpuBackend final : public Backend {
   }
 
   cpu::Context context_;
+  WeightArena weights_;
 };
 
 }  // namespace

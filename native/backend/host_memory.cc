@@ -12,35 +12,43 @@ namespace {
 
 constexpr std::align_val_t kAlignment{64};
 
+[[noreturn]] void refuse(int64_t bytes) {
+  throw Error(ErrorCode::kOutOfMemory, "cannot allocate " + std::to_string(bytes) + " bytes");
+}
+
 void free_aligned(void* data, int64_t) { ::operator delete(data, kAlignment); }
 
-void* allocate_aligned(int64_t bytes) {
+Buffer allocate_aligned(int64_t bytes) {
   void* data = ::operator new(static_cast<size_t>(bytes), kAlignment, std::nothrow);
-  if (data != nullptr) std::memset(data, 0, static_cast<size_t>(bytes));
-  return data;
+  if (data == nullptr) refuse(bytes);
+  std::memset(data, 0, static_cast<size_t>(bytes));
+  return Buffer(data, bytes, free_aligned);
 }
 
 #ifdef __linux__
+constexpr int64_t kPage = 4096;
 constexpr int64_t kLargePage = int64_t{2} << 20;
+constexpr int64_t kStretch = int64_t{64} << 20;
 
-void free_mapped(void* data, int64_t bytes) { munmap(data, static_cast<size_t>(bytes)); }
+int64_t whole_pages(int64_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
+
+void unmap(void* data, int64_t bytes) { munmap(data, static_cast<size_t>(whole_pages(bytes))); }
 
 // Fresh pages are zero already, and are not resident before they are touched. Starting on a large-page border
-// lets the system use large pages, which matters when every weight is read once per token.
-void* allocate_mapped(int64_t bytes) {
-  const int64_t reserved = bytes + kLargePage;
+// lets the system use large pages.
+std::byte* map(int64_t bytes) {
+  const int64_t wanted = whole_pages(bytes);
+  const int64_t reserved = wanted + kLargePage;
   void* memory = mmap(nullptr, static_cast<size_t>(reserved), PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return nullptr;
-  const auto begin = reinterpret_cast<uintptr_t>(memory);
-  const uintptr_t aligned = (begin + kLargePage - 1) / kLargePage * kLargePage;
-  const uintptr_t end = (aligned + static_cast<uintptr_t>(bytes) + 4095) / 4096 * 4096;
-  if (aligned > begin) munmap(memory, aligned - begin);
-  if (begin + static_cast<uintptr_t>(reserved) > end)
-    munmap(reinterpret_cast<void*>(end), begin + static_cast<uintptr_t>(reserved) - end);
-  void* data = reinterpret_cast<void*>(aligned);
-  madvise(data, static_cast<size_t>(bytes), MADV_HUGEPAGE);
-  return data;
+  if (memory == MAP_FAILED) refuse(bytes);
+  auto* begin = static_cast<std::byte*>(memory);
+  const int64_t before = (kLargePage - reinterpret_cast<intptr_t>(begin) % kLargePage) % kLargePage;
+  if (before > 0) unmap(begin, before);
+  const int64_t behind = reserved - before - wanted;
+  if (behind > 0) unmap(begin + before + wanted, behind);
+  madvise(begin + before, static_cast<size_t>(wanted), MADV_HUGEPAGE);
+  return begin + before;
 }
 #endif
 
@@ -48,21 +56,35 @@ void* allocate_mapped(int64_t bytes) {
 
 Buffer allocate_host_memory(int64_t bytes) {
   if (bytes <= 0) return {};
-  void* data = nullptr;
-  Buffer::Deleter deleter = free_aligned;
 #ifdef __linux__
-  if (bytes >= kLargePage) {
-    data = allocate_mapped(bytes);
-    deleter = free_mapped;
-  } else {
-    data = allocate_aligned(bytes);
-  }
-#else
-  data = allocate_aligned(bytes);
+  if (bytes >= kLargePage) return Buffer(map(bytes), bytes, unmap);
 #endif
-  if (data == nullptr)
-    throw Error(ErrorCode::kOutOfMemory, "cannot allocate " + std::to_string(bytes) + " bytes");
-  return Buffer(data, bytes, deleter);
+  return allocate_aligned(bytes);
 }
+
+#ifdef __linux__
+Buffer WeightArena::allocate(int64_t bytes) {
+  constexpr int64_t kSmallest = 16 * kPage;  // below, whole pages would waste too much
+  if (bytes < kSmallest || bytes > kStretch / 4) return allocate_host_memory(bytes);
+  const int64_t taken = whole_pages(bytes);
+  if (taken > rest_bytes_) {
+    release_rest();
+    rest_ = map(kStretch);
+    rest_bytes_ = kStretch;
+  }
+  std::byte* data = rest_;
+  rest_ += taken;
+  rest_bytes_ -= taken;
+  return Buffer(data, bytes, unmap);
+}
+
+void WeightArena::release_rest() {
+  if (rest_bytes_ > 0) unmap(rest_, rest_bytes_);
+  rest_bytes_ = 0;
+}
+#else
+Buffer WeightArena::allocate(int64_t bytes) { return allocate_host_memory(bytes); }
+void WeightArena::release_rest() {}
+#endif
 
 }  // namespace msn

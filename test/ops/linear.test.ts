@@ -201,6 +201,26 @@ describe('packing', () => {
     );
   });
 
+  test('keeps giving sound memory, weight after weight, for every size', () => {
+    const next = randomNumbers(3);
+    for (const [rows, inputs, times] of [
+      [300, 300, 220],
+      [2000, 3000, 3],
+    ] as const) {
+      const source = randomArray(next, rows * inputs);
+      for (let time = 0; time < times; ++time) {
+        const destination = new Float32Array(inputs);
+        packAndUnpack!({
+          dtype: 'f32',
+          weights: [f32(source, rows, inputs)],
+          firstRow: rows - 1,
+          destination: { data: destination, shape: [1, inputs] },
+        });
+        expectSameBits(destination, source.subarray((rows - 1) * inputs));
+      }
+    }
+  });
+
   const narrow = (source: object, half = false) => {
     const results: number[][] = [];
     onEveryEngine((engine) => {
