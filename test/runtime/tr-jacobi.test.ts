@@ -46,8 +46,8 @@ interface SamplingCase {
   acceptedLengths: Record<'jacobi' | 'paper' | 'nodes:16', number[]>;
 }
 
-const read = <T>(name: string): T =>
-  JSON.parse(readFileSync(join(sharedFolder, 'reference/tr-jacobi', name), 'utf8')) as T;
+const read = (name: string): unknown =>
+  JSON.parse(readFileSync(join(sharedFolder, 'reference/tr-jacobi', name), 'utf8'));
 
 const width = 10;
 const columns = (path: string): number[] =>
@@ -70,7 +70,7 @@ function modelNamed(name: string): TestModel {
 }
 
 describeShared('traces of greedy decoding', () => {
-  const cases = (): GreedyCase[] => read<GreedyCase[]>('greedy.json');
+  const cases = (): GreedyCase[] => read('greedy.json') as GreedyCase[];
   const explain = (step: DecodingStep, retrieved: number) => ({
     acceptedLength: step.acceptedLength,
     acceptedPath: pathText(step.acceptedPath, retrieved),
