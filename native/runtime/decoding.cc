@@ -44,7 +44,6 @@ struct Decoder::State {
     const ModelShape& shape = model.shape();
     const int64_t prompt = static_cast<int64_t>(request.prompt.size());
     last_length = std::min(prompt + request.max_new_tokens, shape.context_length);
-    known.reserve(last_length);
     for (const int32_t token : request.prompt) add_known(token);
     const int64_t guesses_in_row = std::min<int64_t>(request.decoding.width, shape.vocabulary_size);
     memory.plan(&argmax, Dtype::kI32, {tree.nodes(), 1});

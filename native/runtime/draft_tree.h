@@ -10,8 +10,8 @@ namespace msn {
 // retrieved one.
 using DraftPath = std::vector<int32_t>;
 
-// Attention sums over the last positions one by one; a node deeper than this would see keys there that a
-// single step would not (docs/exactness.md).
+// What an engine may count on when it splits attention into cached blocks and an open rest
+// (docs/exactness.md).
 constexpr int32_t kDeepestDraft = 32;
 constexpr int32_t kWidestDraft = 64;
 constexpr int32_t kMostDraftNodes = 1024;  // root included

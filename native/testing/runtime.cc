@@ -41,9 +41,9 @@ Napi::Array list(Napi::Env env, const Values& values) {
   return result;
 }
 
-Napi::Float32Array floats(Napi::Env env, const Backend& backend, const Tensor& tensor) {
+Napi::Float32Array floats(Napi::Env env, Backend& backend, const Tensor& tensor) {
   auto result = Napi::Float32Array::New(env, tensor.elements());
-  const_cast<Backend&>(backend).copy_to_host(result.Data(), tensor.data, tensor.bytes());
+  backend.copy_to_host(result.Data(), tensor.data, tensor.bytes());
   return result;
 }
 
