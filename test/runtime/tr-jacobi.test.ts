@@ -108,9 +108,8 @@ describeShared('traces of greedy decoding', () => {
 
 describeShared('traces of sampling', () => {
   test('a seed gives the same text with every method', () => {
-    for (const { model, prompt, maxNewTokens, sampling, tokens, noiseSeed, acceptedLengths } of read<
-      SamplingCase[]
-    >('sampling.json')) {
+    const cases = read('sampling.json') as SamplingCase[];
+    for (const { model, prompt, maxNewTokens, sampling, tokens, noiseSeed, acceptedLengths } of cases) {
       const request = { prompt, maxNewTokens, ...sampling, noiseSeed };
       expect(textOf(decode(modelNamed(model), request))).toEqual(tokens);
       const methods = { jacobi: jacobi(), paper: paperTree(), 'nodes:16': nodeTree(16) };
