@@ -1,4 +1,5 @@
 /** How likely a model finds a given text. */
+import { MakeSomeNoiseError } from './errors';
 import { checkExactlyOne, promptTokens } from './generate/prompt';
 import { internalsOf, modelSchema, type Model } from './model/model';
 import { cancellable } from './native/cancel';
@@ -43,6 +44,12 @@ export async function score(model: Model, given: ScoreOptions): Promise<ScoreRes
   checkExactlyOne(wanted, ['text', 'tokens']);
   const { module, native } = internalsOf(model);
   const tokens = await promptTokens(model, { prompt: wanted.text, tokens: wanted.tokens });
+  if (tokens.length < 2) {
+    throw new MakeSomeNoiseError(
+      'ERR_INVALID_ARGUMENT',
+      `${wanted.text === undefined ? 'tokens' : 'text'}: expected at least two tokens, received one`,
+    );
+  }
   const logProbabilities = await cancellable(module, wanted.signal, (cancel) => native.score(tokens, cancel));
   const sum = logProbabilities.reduce((total, value) => total + value, 0);
   return { tokens, logProbabilities, perplexity: Math.exp(-sum / logProbabilities.length) };

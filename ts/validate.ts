@@ -19,7 +19,7 @@ export function validate<Schema extends z.ZodType>(
 ): z.output<Schema> {
   const result = schema.safeParse(value, { reportInput: true });
   if (result.success) return result.data;
-  throw new MakeSomeNoiseError(code, describeIssue(result.error.issues[0]!, where));
+  throw new MakeSomeNoiseError(code, describeIssue(mostTelling(result.error.issues)!, where));
 }
 
 /** A schema for what a predicate accepts; `description` completes "expected ...". */
@@ -148,14 +148,18 @@ function describeIssue(issue: z.core.$ZodIssue, where: string, prefix: PropertyK
   return `${describePath(path, where) || 'options'}: expected ${wanted}, received ${describeValue(issue.input)}`;
 }
 
-/** The branch of a union that the value came closest to: the one whose complaint lies inside the value. */
+/** A wrong name explains why another is missing, so it goes first. */
+function mostTelling(issues: readonly z.core.$ZodIssue[]): z.core.$ZodIssue | undefined {
+  return issues.find((issue) => issue.code === 'unrecognized_keys') ?? issues[0];
+}
+
+/** The complaint of the branch of a union that the value came closest to; undefined if it resembles none. */
 function closestBranch(branches: z.core.$ZodIssue[][]): z.core.$ZodIssue | undefined {
-  let closest: z.core.$ZodIssue | undefined;
-  for (const [issue] of branches) {
-    const depth = issue === undefined ? 0 : issue.path.length;
-    if (issue !== undefined && depth > (closest?.path.length ?? 0)) closest = issue;
-  }
-  return closest ?? branches.flat().find((issue) => issue.code === 'unrecognized_keys');
+  const complaints = branches.flatMap((issues) => mostTelling(issues) ?? []);
+  const unknownNames = complaints.filter((issue) => issue.code === 'unrecognized_keys');
+  const inside = complaints.filter((issue) => issue.code !== 'unrecognized_keys' && issue.path.length > 0);
+  if (inside.length > 0) return inside.reduce((a, b) => (b.path.length > a.path.length ? b : a));
+  return unknownNames.find((issue) => issue.message.includes(suggestionOpening)) ?? unknownNames[0];
 }
 
 function describePath(path: PropertyKey[], where: string): string {
@@ -181,9 +185,13 @@ export function describeValue(value: unknown): string {
   return String(value);
 }
 
+const suggestionOpening = ' (did you mean ';
+
 function unknownOption(name: string, known: string[]): string {
   const suggestion = closestName(name, known);
-  return `unknown option "${name}"` + (suggestion === undefined ? '' : ` (did you mean "${suggestion}"?)`);
+  return (
+    `unknown option "${name}"` + (suggestion === undefined ? '' : `${suggestionOpening}"${suggestion}"?)`)
+  );
 }
 
 /** The known name at the smallest edit distance, when it is small enough to be a typing mistake. */

@@ -100,6 +100,22 @@ test('seeds up to 2^53 - 1', () => {
   expect(validate(abortSignal(), new AbortController().signal).aborted).toBe(false);
 });
 
+test('of several shapes, the one that the value resembles complains', () => {
+  const tree = either("'auto', { nodes } or { paths }", [
+    exactly('auto'),
+    options({ nodes: integer(1) }),
+    options({ paths: z.array(integer(0)) }),
+  ] as const);
+  expect(messageOf(tree, { nodes: 0 }, 'tree')).toBe(
+    'tree.nodes: expected an integer of at least 1, received 0',
+  );
+  expect(messageOf(tree, { paths: [-1] }, 'tree')).toMatch(/^tree\.paths\[0\]: /);
+  expect(messageOf(tree, { node: 1 }, 'tree')).toBe('tree: unknown option "node" (did you mean "nodes"?)');
+  expect(messageOf(tree, 'big', 'tree')).toBe(
+    `tree: expected 'auto', { nodes } or { paths }, received "big"`,
+  );
+});
+
 test('suggestions are close in spelling', () => {
   expect(closestName('maxNewToken', ['stop', 'maxNewTokens'])).toBe('maxNewTokens');
   expect(closestName('zzz', ['stop'])).toBeUndefined();

@@ -31,7 +31,8 @@ export class TextStream {
     }
     let text = '';
     for (let taken = 0; taken < tokens.length; taken++) {
-      const released = this.release(await decoder.push(tokens.subarray(taken, taken + 1)));
+      const stable = await decoder.push(tokens.subarray(taken, taken + 1));
+      const released = this.release(stable, decoder.unstableText);
       text += released.text;
       if (released.stopped) return { text, taken: taken + 1, stopped: true };
     }
@@ -45,10 +46,11 @@ export class TextStream {
     return { text: stopped ? text : text + this.held, stopped };
   }
 
-  private release(added: string): Omit<StreamedText, 'taken'> {
+  /** `unstable` is what stands behind it as long as nothing follows; nothing does if it completes a stop string. */
+  private release(added: string, unstable = ''): Omit<StreamedText, 'taken'> {
     const text = this.held + added;
-    const stop = firstOccurrence(text, this.stopStrings);
-    if (stop >= 0) return { text: text.slice(0, stop), stopped: true };
+    const stop = firstOccurrence(text + unstable, this.stopStrings);
+    if (stop >= 0) return { text: (text + unstable).slice(0, stop), stopped: true };
     const certain = text.length - longestBeginning(text, this.stopStrings);
     this.held = text.slice(certain);
     return { text: text.slice(0, certain), stopped: false };
