@@ -9,3 +9,4 @@ export { MakeSomeNoiseError, type ErrorCode } from './errors';
 export * from './generate';
 export * from './model';
 export { score, type ScoreOptions, type ScoreResult } from './score';
+export * from './train';

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { FORMAT_NAMES, type DataFormat } from '../data/formats';
 import { MakeSomeNoiseError } from '../errors';
+import { deviceFields, type DeviceOptions } from '../model/device-options';
 import type { NativeNoiseOptions } from '../native/contract';
 import * as check from '../validate';
 import { SCHEDULES, type ScheduleName } from './schedule';
@@ -31,7 +32,7 @@ export interface OptimizerOptions {
 }
 
 /** Everything of {@link TrainOptions} that does not depend on how a model object looks. */
-export interface TrainingOptions {
+export interface TrainingOptions extends DeviceOptions {
   /** One data file or several (.jsonl, .ndjson, .json, .parquet), read in order. */
   data: string | readonly string[];
   /** Files to evaluate on. Default: none, or a part of `data` when `evalFraction` is given. */
@@ -44,12 +45,8 @@ export interface TrainingOptions {
   overlong?: 'skip' | 'error';
   /** Folder for the trained model, its checkpoints and the report; made when it is missing. */
   output: string;
-  /** Default 'auto'. */
-  device?: string;
   /** What is computed in; master weights, gradients and moments are f32 always. Default 'f32'. */
   dtype?: 'f32';
-  /** Default 'auto': one per physical core. */
-  threads?: number | 'auto';
   /** Default the paper's: 5 tokens 'ahead', 1 segment. `false`: plain fine-tuning. */
   noise?: NoiseOptions | false;
   /** Passes over the data, also a part of one (0.5). Default 3. Not together with `steps`. */
@@ -154,12 +151,9 @@ export const trainingOptions = {
   format: format().default('auto'),
   overlong: check.oneOf(['skip', 'error']).default('skip'),
   output: check.path(),
-  device: check.deviceName().default('auto'),
   dtype: check.oneOf(['f32']).default('f32'),
-  threads: check.threadCount().default('auto'),
-  noise: check
-    .either('false or an object', [check.exactly(false), noise] as const)
-    .default({ kind: 'ahead', length: 5, segments: 1, seed: 0 }),
+  ...deviceFields,
+  noise: check.either('false or an object', [check.exactly(false), noise] as const).prefault({}),
   epochs: check.numberAbove(0, 1e6).optional(),
   steps: check.integer(1).optional(),
   batchSize: check.integer(1, 65536).default(8),
@@ -171,7 +165,7 @@ export const trainingOptions = {
   schedule: check.oneOf(SCHEDULES).default('cosine'),
   warmupRatio: check.number(0, 1).default(0.03),
   finalLearningRateRatio: check.number(0, 1).default(0),
-  optimizer: optimizer.default({ beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 }),
+  optimizer: optimizer.prefault({}),
   clipNorm: check.number(0).default(1),
   seed: check.seed().default(0),
   evalEvery: check.integer(1).default(200),

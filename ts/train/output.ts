@@ -24,8 +24,8 @@ export async function openOutput(output: string): Promise<void> {
   let names: string[];
   try {
     await makeFolders(output);
-    await access(output, constants.W_OK | constants.X_OK);
     names = await readdir(output);
+    await access(output, constants.W_OK | constants.X_OK);
   } catch (cause) {
     throw unwritable(`output: ${output}`, cause);
   }

@@ -1,6 +1,7 @@
 /** One session of a training run, from options to the trained model on disk. */
 import { BatchPlan, type BatchOptions } from '../data/batches';
 import { MakeSomeNoiseError } from '../errors';
+import { nativeDevice } from '../model/device-options';
 import type {
   CancelToken,
   NativeModule,
@@ -138,14 +139,17 @@ async function createTrainer(
   optimizer: NativeOptimizerOptions,
   checkpoint: Checkpoint | undefined,
 ): Promise<NativeTrainer> {
-  const device = {
-    device: options.device,
-    threads: options.threads === 'auto' ? 0 : options.threads,
-    instructions: '',
-  } as const;
   const tensors = checkpoint === undefined ? source.tensors : await checkpointWeights(checkpoint.path);
   const model = checkpoint === undefined ? source.native : undefined;
-  const trainer = await native.createTrainer(source.shape, tensors, model, optimizer, noise, device, cancel);
+  const trainer = await native.createTrainer(
+    source.shape,
+    tensors,
+    model,
+    optimizer,
+    noise,
+    nativeDevice(options),
+    cancel,
+  );
   try {
     if (checkpoint !== undefined) await restoreOptimizer(checkpoint, trainer, cancel);
   } catch (error) {
