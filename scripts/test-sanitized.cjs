@@ -20,7 +20,9 @@ const run = (script, args, env = {}) => {
 
 /** A runtime library of the compiler; Node itself is not sanitized, so it has to be loaded before everything else. */
 function runtimeLibrary(name) {
-  const file = execFileSync(process.env.CXX ?? 'g++', [`-print-file-name=${name}`], { encoding: 'utf8' }).trim();
+  const file = execFileSync(process.env.CXX ?? 'g++', [`-print-file-name=${name}`], {
+    encoding: 'utf8',
+  }).trim();
   if (path.isAbsolute(file)) return fs.realpathSync(file);
   console.error(`${name} was not found; install GCC's sanitizer libraries (Debian: they come with g++)`);
   process.exit(1);

@@ -148,7 +148,7 @@ test('a device that cannot be had says why, without falling back', async () => {
 test('a model cannot be constructed, nor its methods called on something else', () => {
   const NativeModelClass = model.constructor as new () => NativeModel;
   expect(() => new NativeModelClass()).toThrow('a NativeModel is made by loadModel or createModel');
-   
+
   expect(() => model.tensorSpecs.call({} as never)).toThrow();
 });
 
