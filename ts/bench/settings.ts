@@ -44,7 +44,7 @@ export const benchOptions = options({
   /** Nodes of a step in the suite verify. */
   nodes: z.array(integer(1, 1024)).default([1, 2, 4, 8, 16, 32, 64]),
   /** Prompt lengths of the suite prefill. */
-  prefillTokens: z.array(integer(1)).default([64, 256]),
+  prefillTokens: z.array(integer(1)).default([64, 192]),
   /** Rows of a training step, and tokens of a row; default: 16 x 83 up to a hidden size of 128, else 2 x 256. */
   rows: integer(1).optional(),
   rowTokens: integer(2).optional(),

@@ -1,20 +1,17 @@
 /** Model shapes to measure with random weights: times depend on the shape, not on what the weights say. */
 import { MakeSomeNoiseError } from '../errors';
-
-/** A Hugging Face config.json of the Llama family. */
-export type ModelConfig = Readonly<Record<string, unknown>>;
+import type { ModelConfigInput } from '../model';
 
 const llama = {
-  architectures: ['LlamaForCausalLM'],
   model_type: 'llama',
   hidden_act: 'silu',
   rms_norm_eps: 1e-5,
   rope_theta: 10000,
   initializer_range: 0.02,
-};
+} as const;
 
 /** In order of size. */
-export const shapes: Readonly<Record<string, ModelConfig>> = {
+export const shapes: Readonly<Record<string, ModelConfigInput>> = {
   /** stories260K, a model of children's stories. */
   tiny: {
     ...llama,
@@ -95,7 +92,7 @@ export const shapes: Readonly<Record<string, ModelConfig>> = {
 };
 
 /** Throws ERR_INVALID_ARGUMENT for a name that is not in {@link shapes}. */
-export function shapeNamed(name: string): ModelConfig {
+export function shapeNamed(name: string): ModelConfigInput {
   const config = Object.hasOwn(shapes, name) ? shapes[name] : undefined;
   if (config !== undefined) return config;
   throw new MakeSomeNoiseError(
