@@ -95,14 +95,18 @@ test('learns: the loss falls, and the result is a model that loads', async () =>
   }
 });
 
-test('a model in memory trains as the folder it was saved to', async () => {
-  const fromFolder = options({ steps: 3 });
-  await train(fromFolder);
-  await using model = await loadModel(models.f32);
-  const fromMemory = options({ steps: 3, model });
-  await train(fromMemory);
-  expect(weights(fromMemory.output)).toBe(weights(fromFolder.output));
-});
+test.each(['f32', 'bf16'] as const)(
+  'a model in memory trains as the folder it came from (%s)',
+  async (dtype) => {
+    const fromFolder = options({ steps: 3, model: models[dtype] });
+    await train(fromFolder);
+    await using model = await loadModel(models[dtype]);
+    expect(model.info.dtype).toBe(dtype);
+    const fromMemory = options({ steps: 3, model });
+    await train(fromMemory);
+    expect(weights(fromMemory.output)).toBe(weights(fromFolder.output));
+  },
+);
 
 test('noise changes the inputs and nothing else', async () => {
   const [noisy, plain] = [await stepsOf(options()), await stepsOf(options({ noise: false }))];

@@ -1,6 +1,7 @@
 /** What a folder says about a model beside its weights: config, generation config, tokenizer. Read and written. */
-import { copyFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeDurably } from '../durable';
 import { readConfig, type ModelConfig } from './config';
 import { ConfigFields } from './config-fields';
 import {
@@ -65,7 +66,7 @@ export async function writeDescription(
   if (generationConfig !== undefined) await writeJson(join(folder, generationConfigFile), generationConfig);
   if (tokenizerFolder === undefined) return;
   for (const name of await listTokenizerFiles(tokenizerFolder)) {
-    await copyFile(join(tokenizerFolder, name), join(folder, name));
+    await writeDurably(join(folder, name), await readFile(join(tokenizerFolder, name)));
   }
 }
 
