@@ -207,16 +207,19 @@ describe('packing', () => {
       [300, 300, 220],
       [2000, 3000, 3],
     ] as const) {
-      const source = randomArray(next, rows * inputs);
+      const lastRow = randomArray(next, inputs);
+      const source = new Float32Array(rows * inputs);
+      source.set(lastRow, (rows - 1) * inputs);
+      const weights = [{ data: source, shape: [rows, inputs] }];
       for (let time = 0; time < times; ++time) {
         const destination = new Float32Array(inputs);
         packAndUnpack!({
           dtype: 'f32',
-          weights: [f32(source, rows, inputs)],
+          weights,
           firstRow: rows - 1,
           destination: { data: destination, shape: [1, inputs] },
         });
-        expectSameBits(destination, source.subarray((rows - 1) * inputs));
+        expectSameBits(destination, lastRow);
       }
     }
   });
