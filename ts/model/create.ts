@@ -15,7 +15,7 @@ import {
   type ModelDtype,
 } from './device-options';
 import { resolveDtype } from './load';
-import { Model } from './model';
+import { makeModel, type Model } from './model';
 import { loadTokenizer, type Tokenizer } from './tokenizer';
 
 /** How to create a model. */
@@ -78,7 +78,7 @@ export async function createModel(config: ModelConfigInput, given: CreateOptions
       tokenizerFolder: tokenizer && resolve(wanted.tokenizer!),
       eosTokens,
     };
-    return new Model({ module, native, description });
+    return makeModel({ module, native, description });
   });
 }
 

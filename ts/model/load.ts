@@ -13,7 +13,7 @@ import {
   type ModelDtype,
 } from './device-options';
 import { openModelFolder } from './folder';
-import { Model } from './model';
+import { makeModel, type Model } from './model';
 import { readWeights, type WeightEntry } from './weights';
 
 /** How far the loading is. */
@@ -82,7 +82,7 @@ export async function loadModel(folder: string, given: LoadOptions = {}): Promis
       .catch((error: unknown) => {
         throw placed(error, files.path);
       });
-    return new Model({ module, native, description });
+    return makeModel({ module, native, description });
   });
 }
 

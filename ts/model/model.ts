@@ -35,6 +35,7 @@ export interface ModelInternals {
   readonly description: ModelDescription;
 }
 
+let construct: (internals: ModelInternals) => Model;
 let readInternals: (model: Model) => ModelInternals;
 
 /**
@@ -51,11 +52,11 @@ export class Model implements AsyncDisposable, Disposable {
   readonly #internals: ModelInternals;
 
   static {
+    construct = (internals) => new Model(internals);
     readInternals = (model) => model.#internals;
   }
 
-  /** @internal */
-  constructor(internals: ModelInternals) {
+  private constructor(internals: ModelInternals) {
     this.#internals = internals;
     this.info = describeModel(internals);
   }
@@ -110,6 +111,11 @@ export class Model implements AsyncDisposable, Disposable {
     this.dispose();
     return Promise.resolve();
   }
+}
+
+/** A model around a native one. */
+export function makeModel(internals: ModelInternals): Model {
+  return construct(internals);
 }
 
 /** What the other parts of the facade use of a model. */

@@ -27,6 +27,8 @@ export interface SpecialToken {
   readonly text: string;
 }
 
+let construct: (parts: TokenizerParts) => Tokenizer;
+
 interface TokenizerParts {
   rust: RustTokenizer;
   specialTokens: readonly SpecialToken[];
@@ -56,8 +58,11 @@ export class Tokenizer {
   private readonly rust: RustTokenizer;
   private readonly chatTemplate: ChatTemplate | undefined;
 
-  /** @internal Use {@link loadTokenizer}. */
-  constructor(parts: TokenizerParts) {
+  static {
+    construct = (parts) => new Tokenizer(parts);
+  }
+
+  private constructor(parts: TokenizerParts) {
     this.rust = parts.rust;
     this.chatTemplate = parts.chatTemplate;
     this.specialTokens = Object.freeze(parts.specialTokens);
@@ -148,7 +153,7 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer | undefin
   const namedTexts = readNamedTexts(config?.json ?? {});
   const template = await findChatTemplate(folder, config);
   const { rust, specialTokens } = await readTokenizer(path);
-  return new Tokenizer({
+  return construct({
     rust,
     specialTokens,
     namedTexts,

@@ -346,7 +346,7 @@ const smollm2 = process.env.MSN_SMOLLM2 ?? '';
     for (const { prompt_ids, greedy_ids, greedy_text } of reference.prompts.slice(0, 2)) {
       const { tokens, text } = await generate(model, { tokens: prompt_ids, maxNewTokens: 96 });
       expect(Array.from(tokens)).toEqual(greedy_ids);
-      expect(text).toBe(greedy_text);
+      expect(text).toBe(greedy_text.replace(/<\|im_end\|>$/, ''));
     }
   }, 60_000);
 });
