@@ -5,8 +5,8 @@
 namespace msn {
 
 struct RmsNormForward {
-  Tensor input;        // f32 [rows, width]
-  Tensor weight;       // f32 [width]
+  Tensor input;   // f32 [rows, width]
+  Tensor weight;  // f32 [width]
   float epsilon = 0;
   Tensor output;       // f32 [rows, width]; may be the input
   Tensor inverse_rms;  // f32 [rows] or none: 1 / sqrt(mean(x^2) + epsilon), kept for the backward pass

@@ -8,7 +8,7 @@ namespace msn {
 struct RotaryTable {
   Tensor positions;            // i32 [rows]
   Tensor inverse_frequencies;  // f64 [head_dim / 2], scaling (linear, llama3) already applied
-  Tensor table;                // f32 [rows, head_dim]: head_dim/2 cosines, then head_dim/2 sines of position * frequency
+  Tensor table;  // f32 [rows, head_dim]: head_dim/2 cosines, then head_dim/2 sines of position * frequency
 };
 void check(const RotaryTable& args);
 

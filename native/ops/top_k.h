@@ -1,4 +1,5 @@
-// The k highest values of each row in falling order, the lower index first on a tie. k = 1 is argmax. NaN ranks below all.
+// The k highest values of each row in falling order, the lower index first on a tie. k = 1 is argmax. NaN
+// ranks below all.
 #pragma once
 #include "ops/tensor.h"
 

@@ -1,5 +1,5 @@
-// Attention of the nodes of a token tree over a cached prefix: a node sees the prefix, its ancestors and itself.
-// Sums run in order of position, whatever cache row a key lies in (docs/exactness.md).
+// Attention of the nodes of a token tree over a cached prefix: a node sees the prefix, its ancestors and
+// itself. Sums run in order of position, whatever cache row a key lies in (docs/exactness.md).
 #pragma once
 #include "ops/tensor.h"
 
