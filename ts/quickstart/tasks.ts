@@ -49,13 +49,13 @@ const TASKS: Readonly<Record<TaskName, (draws: Draws) => PromptAndCompletion>> =
     };
   },
   date: (draws) => {
-    const day = draws.between(1, 28);
+    const day = draws.between(10, 28);
     const month = draws.between(1, 12);
     const year = draws.between(1950, 2029);
     const spoken = `${day} ${MONTHS[month - 1]!} ${year}`;
     return {
       prompt: `ISO date of ${spoken}?`,
-      completion: `In ISO form, ${spoken} is ${year}-${twoDigits(month)}-${twoDigits(day)}.`,
+      completion: `In ISO form, ${spoken} is ${year}-${twoDigits(month)}-${day}.`,
     };
   },
   reverse: (draws) => {
@@ -92,10 +92,10 @@ const TASKS: Readonly<Record<TaskName, (draws: Draws) => PromptAndCompletion>> =
     };
   },
   sort: (draws) => {
-    const digits = draws.sample(['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'], 5);
+    const digits = draws.sample(['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'], 4);
     return {
       prompt: `Sort ${digits.join(' ')}`,
-      completion: `From small to large: ${digits.toSorted().join(' ')}.`,
+      completion: `From small to large: ${digits.toSorted().join(', ')}.`,
     };
   },
   link: (draws) => {
@@ -111,7 +111,7 @@ const TASKS: Readonly<Record<TaskName, (draws: Draws) => PromptAndCompletion>> =
 };
 
 /** Draws of one example that may repeat a known prompt before the words are taken to be exhausted. */
-const MOST_ATTEMPTS = 1000;
+const MOST_ATTEMPTS = 100;
 
 /**
  * `train` + `heldOut` examples with prompts that are all different, the tasks taking turns. The same seed gives the
