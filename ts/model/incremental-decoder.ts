@@ -3,8 +3,11 @@
 /** What the decoder needs of a tokenizer. */
 export interface TokenDecoding {
   decode(tokens: number[]): Promise<string>;
-  /** Whether the id stands for a byte of a character that has no piece of its own ("<0xE3>"). */
-  isByte(token: number): boolean;
+  /**
+   * Whether the token leaves a run of bytes open: it stands for a byte of a character that has no piece of its own
+   * ("<0xE3>"), or decoding leaves it out, so that what stands before and behind it is one run.
+   */
+  leavesOpen(token: number): boolean;
 }
 
 const replacementCharacter = '\ufffd';
@@ -59,7 +62,7 @@ export class IncrementalDecoder {
   /** The tokens before the run of byte tokens at the end. */
   private closedLength(): number {
     let length = this.window.length;
-    while (length > 0 && this.decoding.isByte(this.window[length - 1]!)) length--;
+    while (length > 0 && this.decoding.leavesOpen(this.window[length - 1]!)) length--;
     return length;
   }
 

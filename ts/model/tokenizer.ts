@@ -128,9 +128,11 @@ export class Tokenizer {
 
   /** @internal Text as tokens come; special tokens are left out. */
   incrementalDecoder(): IncrementalDecoder {
+    const leftOut = new Set(this.specialTokens.map(({ id }) => id));
     return new IncrementalDecoder({
       decode: (tokens) => this.rust.decode(tokens, true),
-      isByte: (token) => /^<0x[0-9A-F]{2}>$/.test(this.rust.idToToken(token) ?? ''),
+      leavesOpen: (token) =>
+        leftOut.has(token) || /^(<0x[0-9A-F]{2}>)?$/.test(this.rust.idToToken(token) ?? ''),
     });
   }
 

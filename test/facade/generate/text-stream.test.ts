@@ -19,7 +19,7 @@ function streamOf(pieces: string[], stop: string[]): TextStream {
   };
   const decoding = {
     decode: (tokens: number[]) => Promise.resolve(decode(tokens)),
-    isByte: (token: number) => token < 256,
+    leavesOpen: (token: number) => token < 256,
   };
   return new TextStream(new IncrementalDecoder(decoding), stop);
 }
