@@ -9,6 +9,16 @@ namespace msn::cpu::MSN_ISA {
 // Query rows whose scores are held at a time.
 constexpr int64_t kQueryBlock = 4 * kTileRows;
 
+// offsets: i32 [documents + 1]
+inline int64_t longest_document(const Tensor& offsets) {
+  int64_t longest = 0;
+  for (int64_t i = 0; i + 1 < offsets.shape[0]; ++i) {
+    const int64_t length = offsets.i32()[i + 1] - offsets.i32()[i];
+    longest = length > longest ? length : longest;
+  }
+  return longest;
+}
+
 // The keys that a tile of query rows [first, first + rows) sees: [begin, end), begin on a panel's border.
 struct KeyRange {
   int64_t begin, end;

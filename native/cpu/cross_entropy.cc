@@ -96,7 +96,7 @@ void softmax_columns(const Chunk& chunk, int64_t first, int64_t vocabulary, int6
 int64_t lay_out(Chunk& chunk, std::byte* memory, int64_t capacity, int64_t hidden, int64_t vocabulary) {
   int64_t offset = 0;
   const auto cut = [&](int64_t elements) {
-    std::byte* piece = memory + offset;
+    std::byte* piece = memory == nullptr ? nullptr : memory + offset;
     offset += (elements * 4 + 63) / 64 * 64;
     return piece;
   };

@@ -96,11 +96,7 @@ void run(Context& context, const PackedAttentionForward& args) {
   const int64_t documents = args.document_offsets.shape[0] - 1;
   const int32_t* offsets = args.document_offsets.i32();
   const float scale = static_cast<float>(1 / sqrt(static_cast<double>(head_dim)));
-  int64_t longest = 0;
-  for (int64_t document = 0; document < documents; ++document)
-    longest = offsets[document + 1] - offsets[document] > longest ? offsets[document + 1] - offsets[document]
-                                                                  : longest;
-
+  const int64_t longest = longest_document(args.document_offsets);
   const int64_t key_floats = panel_floats(head_dim, longest), value_floats = panel_floats(longest, head_dim);
   const int64_t stride = panel_count(longest) * kTileColumns;
   std::byte* scratch = context.scratch((key_floats + value_floats + kTileRows * stride) * 4);

@@ -1,7 +1,9 @@
 // Backward pass of the training attention, a block of query rows at a time, the weights computed again:
-//   p = exp(s - log_sum_exp);  dv = p^T g;  ds = p (g v^T - sum(g output)) / sqrt(head_dim);  dq = ds k;  dk
-//   = ds^T q
-// A task owns one key/value head of one document with all its gradients, query rows in ascending order.
+//   p = exp(s - log_sum_exp);  ds = p (g v^T - sum(g output)) / sqrt(head_dim)
+//   dv = p^T g;  dq = ds k;  dk = ds^T q
+// A task owns one query head of one document with all its gradients, query rows in ascending order. Query
+// heads that share a key/value head write gradients of their own, which are added in the order of the heads
+// afterwards.
 #include <math.h>
 #include <string.h>
 
@@ -12,7 +14,7 @@
 namespace msn::cpu::MSN_ISA {
 namespace {
 
-// One document and key/value head; the pointers lie in the thread's scratch.
+// One document and query head; the pointers lie in the thread's scratch.
 struct Work {
   float* transposed_keys;    // panels of head_dim rows, from key 0
   float* transposed_values;  // the same
@@ -29,7 +31,7 @@ struct Work {
 int64_t lay_out(Work& work, float* memory, int64_t longest, int64_t head_dim) {
   int64_t offset = 0;
   const auto cut = [&](int64_t floats) {
-    float* piece = memory + offset;
+    float* piece = memory == nullptr ? nullptr : memory + offset;
     offset += (floats + 15) / 16 * 16;
     return piece;
   };
@@ -127,42 +129,76 @@ void backward_block(const PackedAttentionBackward& args, const Work& work, int64
                     keys_gradient);
 }
 
+// All gradients that one query head of one document gives. keys_gradient and values_gradient: [tokens,
+// head_dim] of this head, overwritten in the document's rows.
+void backward_document(const PackedAttentionBackward& args, Work& work, int64_t document, int64_t head,
+                       float* keys_gradient, float* values_gradient) {
+  const int64_t tokens = args.query.shape[0], heads = args.query.shape[1], head_dim = args.query.shape[2];
+  const int64_t begin = args.document_offsets.i32()[document];
+  work.length = args.document_offsets.i32()[document + 1] - begin;
+  work.head_dim = head_dim;
+  work.window = args.window;
+  const int64_t kv_head = head / (heads / args.keys.shape[0]), source = (kv_head * tokens + begin) * head_dim;
+  const float* keys = args.keys.f32() + source;
+  pack_panels({keys, 1, head_dim}, head_dim, work.length, work.transposed_keys);
+  pack_panels({args.values.f32() + source, 1, head_dim}, head_dim, work.length, work.transposed_values);
+  pack_panels({keys, head_dim, 1}, work.length, head_dim, work.keys);
+  keys_gradient += begin * head_dim;
+  values_gradient += begin * head_dim;
+  memset(keys_gradient, 0, static_cast<size_t>(work.length * head_dim) * 4);
+  memset(values_gradient, 0, static_cast<size_t>(work.length * head_dim) * 4);
+  for (int64_t row = 0; row < work.length; row += kQueryBlock) {
+    const int64_t rows = work.length - row < kQueryBlock ? work.length - row : kQueryBlock;
+    backward_block(args, work, begin, head, row, rows, keys_gradient, values_gradient);
+  }
+}
+
+// total[kv_heads, size] = the sums of parts[kv_heads, group, size] over the group.
+void sum_groups(Context& context, const float* parts, int64_t kv_heads, int64_t group, int64_t size,
+                float* total) {
+  constexpr int64_t kChunk = 4096;
+  const int64_t chunks = (size + kChunk - 1) / kChunk;
+  context.pool.parallel_for(kv_heads * chunks, [=](int64_t task, int) {
+    const int64_t kv_head = task / chunks, first = task % chunks * kChunk;
+    const int64_t end = first + kChunk < size ? first + kChunk : size;
+    const float* part = parts + kv_head * group * size;
+    float* sum = total + kv_head * size;
+    for (int64_t i = first; i < end; ++i) sum[i] = part[i];
+    for (int64_t member = 1; member < group; ++member)
+      for (int64_t i = first; i < end; ++i) sum[i] += part[member * size + i];
+  });
+}
+
 }  // namespace
 
 void run(Context& context, const PackedAttentionBackward& args) {
-  const int64_t tokens = args.query.shape[0], head_dim = args.query.shape[2], kv_heads = args.keys.shape[0];
-  const int64_t group = args.query.shape[1] / kv_heads, documents = args.document_offsets.shape[0] - 1;
-  const int32_t* offsets = args.document_offsets.i32();
-  int64_t longest = 0;
-  for (int64_t document = 0; document < documents; ++document)
-    longest = offsets[document + 1] - offsets[document] > longest ? offsets[document + 1] - offsets[document]
-                                                                  : longest;
+  const int64_t tokens = args.query.shape[0], heads = args.query.shape[1], head_dim = args.query.shape[2];
+  const int64_t kv_heads = args.keys.shape[0], group = heads / kv_heads, size = tokens * head_dim;
+  const int64_t documents = args.document_offsets.shape[0] - 1, threads = context.pool.threads();
+  const int64_t longest = longest_document(args.document_offsets);
 
+  // Every thread's work, and behind all of them the gradients of query heads that share keys.
   Work layout;
-  std::byte* scratch = context.scratch(lay_out(layout, nullptr, longest, head_dim) * 4);
-  context.pool.parallel_for(documents * kv_heads, [&](int64_t task, int thread) {
+  const int64_t work_floats = lay_out(layout, nullptr, longest, head_dim);
+  const int64_t part_floats = group > 1 ? heads * size : 0;
+  float* scratch = reinterpret_cast<float*>(
+      context.scratch((work_floats + (2 * part_floats + threads - 1) / threads) * 4));
+  float* key_parts = scratch + threads * work_floats;
+  float* value_parts = key_parts + part_floats;
+  float* keys_gradient =
+      group > 1 ? key_parts : args.keys_gradient.mutable_f32();  // [heads, tokens, head_dim]
+  float* values_gradient =
+      group > 1 ? value_parts : args.values_gradient.mutable_f32();  // [heads, tokens, head_dim]
+
+  context.pool.parallel_for(documents * heads, [&](int64_t task, int thread) {
     Work work;
-    lay_out(work, reinterpret_cast<float*>(scratch + thread * context.scratch_stride()), longest, head_dim);
-    const int64_t document = task / kv_heads, kv_head = task % kv_heads;
-    const int64_t begin = offsets[document];
-    work.length = offsets[document + 1] - begin;
-    work.head_dim = head_dim;
-    work.window = args.window;
-    const int64_t source = (kv_head * tokens + begin) * head_dim;
-    const float* keys = args.keys.f32() + source;
-    pack_panels({keys, 1, head_dim}, head_dim, work.length, work.transposed_keys);
-    pack_panels({args.values.f32() + source, 1, head_dim}, head_dim, work.length, work.transposed_values);
-    pack_panels({keys, head_dim, 1}, work.length, head_dim, work.keys);
-    float* keys_gradient = args.keys_gradient.mutable_f32() + source;
-    float* values_gradient = args.values_gradient.mutable_f32() + source;
-    memset(keys_gradient, 0, static_cast<size_t>(work.length * head_dim) * 4);
-    memset(values_gradient, 0, static_cast<size_t>(work.length * head_dim) * 4);
-    for (int64_t head = kv_head * group; head < (kv_head + 1) * group; ++head)
-      for (int64_t row = 0; row < work.length; row += kQueryBlock)
-        backward_block(args, work, begin, head, row,
-                       work.length - row < kQueryBlock ? work.length - row : kQueryBlock, keys_gradient,
-                       values_gradient);
+    lay_out(work, scratch + thread * work_floats, longest, head_dim);
+    const int64_t document = task / heads, head = task % heads;
+    backward_document(args, work, document, head, keys_gradient + head * size, values_gradient + head * size);
   });
+  if (group == 1) return;
+  sum_groups(context, key_parts, kv_heads, group, size, args.keys_gradient.mutable_f32());
+  sum_groups(context, value_parts, kv_heads, group, size, args.values_gradient.mutable_f32());
 }
 
 }  // namespace msn::cpu::MSN_ISA
