@@ -84,8 +84,8 @@ async function followRun(options: Record<string, unknown>, json: boolean): Promi
   const controller = new AbortController();
   // The library checks the options; here they are what the user wrote.
   const run = train({ ...options, signal: controller.signal } as unknown as TrainOptions);
-  const stopper = saveOnInterrupt(run, controller);
   const view = json ? undefined : new TrainView();
+  const stopper = saveOnInterrupt(run, controller, view);
   try {
     for await (const event of run) {
       if (view === undefined) printJson(event);
@@ -104,11 +104,12 @@ async function followRun(options: Record<string, unknown>, json: boolean): Promi
 function saveOnInterrupt(
   run: TrainingRun,
   controller: AbortController,
+  view: TrainView | undefined,
 ): { interruption: () => Promise<unknown>; release: () => void } {
   let saving: Promise<unknown> | undefined;
   const interrupt = (): void => {
     if (saving !== undefined) process.exit(exitCodes.interrupted);
-    if (process.stderr.isTTY) note('\nsaving a checkpoint; Ctrl-C again ends at once without one');
+    view?.interrupt(() => note('saving a checkpoint; Ctrl-C again ends at once without one'));
     saving = saveAndStop(run, controller);
   };
   process.on('SIGINT', interrupt);
@@ -164,9 +165,14 @@ class TrainView {
     this.progress?.stop();
   }
 
+  /** Lets something else write to the terminal. */
+  interrupt(print: () => void): void {
+    if (this.progress === undefined) print();
+    else this.progress.interrupt(print);
+  }
+
   private line(text: string): void {
-    if (this.progress === undefined) printText(text);
-    else this.progress.line(text);
+    this.interrupt(() => printText(text));
   }
 }
 
