@@ -3,8 +3,15 @@ import { z } from 'zod';
 import type { NativeDraftPaths, NativeGenerationRequest, NativeModule } from '../native/contract';
 import { boolean, either, exactly, integer, oneOf, options, seed } from '../validate';
 
-/** Positions of the tree that 'auto' takes on the CPU, the root included. */
-const AUTO_NODES = 16;
+/**
+ * The tree that 'auto' takes on the CPU: two retrieved tokens and the model's best guess. A step costs the more the more
+ * positions it has (bench suite verify), so a large tree pays only where drafts are accepted far more often than they
+ * are on ordinary text.
+ */
+function autoTree({ topK, depth, retrieval }: CheckedDecoding): number[][] {
+  const paths = retrieval === false ? [[0], [0, 0]] : [[topK], [topK, topK], [0]];
+  return paths.filter((path) => path.length <= depth);
+}
 
 /** Which guesses are verified together in one step. */
 export type DraftTreeOption =
@@ -88,11 +95,9 @@ export function nativeDecoding(
   }
 }
 
-function treePaths(
-  native: Pick<NativeModule, 'draftPaths'>,
-  { tree, depth, topK }: CheckedDecoding,
-): NativeDraftPaths {
-  if (tree === 'auto') return native.draftPaths('nodes', AUTO_NODES, depth, topK);
+function treePaths(native: Pick<NativeModule, 'draftPaths'>, decoding: CheckedDecoding): NativeDraftPaths {
+  const { tree, depth, topK } = decoding;
+  if (tree === 'auto') return flattenPaths(autoTree(decoding));
   if (tree === 'paper') return native.draftPaths('paper', 0, depth, topK);
   if ('nodes' in tree) return native.draftPaths('nodes', tree.nodes, depth, topK);
   return flattenPaths(tree.paths);
