@@ -21,15 +21,24 @@ enum class ErrorCode {
 // The stable name that JavaScript sees, "ERR_INVALID_ARGUMENT" and so on.
 constexpr const char* error_code_name(ErrorCode code) {
   switch (code) {
-    case ErrorCode::kInvalidArgument: return "ERR_INVALID_ARGUMENT";
-    case ErrorCode::kModelFormat: return "ERR_MODEL_FORMAT";
-    case ErrorCode::kUnsupported: return "ERR_UNSUPPORTED";
-    case ErrorCode::kOutOfMemory: return "ERR_OUT_OF_MEMORY";
-    case ErrorCode::kDevice: return "ERR_DEVICE";
-    case ErrorCode::kAborted: return "ERR_ABORTED";
-    case ErrorCode::kDisposed: return "ERR_DISPOSED";
-    case ErrorCode::kCheckpoint: return "ERR_CHECKPOINT";
-    case ErrorCode::kInternal: break;
+    case ErrorCode::kInvalidArgument:
+      return "ERR_INVALID_ARGUMENT";
+    case ErrorCode::kModelFormat:
+      return "ERR_MODEL_FORMAT";
+    case ErrorCode::kUnsupported:
+      return "ERR_UNSUPPORTED";
+    case ErrorCode::kOutOfMemory:
+      return "ERR_OUT_OF_MEMORY";
+    case ErrorCode::kDevice:
+      return "ERR_DEVICE";
+    case ErrorCode::kAborted:
+      return "ERR_ABORTED";
+    case ErrorCode::kDisposed:
+      return "ERR_DISPOSED";
+    case ErrorCode::kCheckpoint:
+      return "ERR_CHECKPOINT";
+    case ErrorCode::kInternal:
+      break;
   }
   return "ERR_INTERNAL";
 }

@@ -41,7 +41,8 @@ MSN_HOST_DEVICE inline PhiloxWords philox4x32_10(PhiloxWords counter, uint32_t k
 // One draw at counter (c0, c1, c2) of a stream.
 class RandomDraw {
  public:
-  MSN_HOST_DEVICE RandomDraw(uint64_t seed, RandomStream stream, uint32_t c0, uint32_t c1 = 0, uint32_t c2 = 0)
+  MSN_HOST_DEVICE RandomDraw(uint64_t seed, RandomStream stream, uint32_t c0, uint32_t c1 = 0,
+                             uint32_t c2 = 0)
       : words_(philox4x32_10({c0, c1, c2, static_cast<uint32_t>(stream)}, static_cast<uint32_t>(seed),
                              static_cast<uint32_t>(seed >> 32))) {}
   // Uniform in [0, n), n >= 1.

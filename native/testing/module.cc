@@ -20,12 +20,18 @@ Napi::Value missing(const Napi::Object& args, const char* name, const char* kind
 
 Dtype typed_array_dtype(const Napi::TypedArray& array, const char* name) {
   switch (array.TypedArrayType()) {
-    case napi_float64_array: return Dtype::kF64;
-    case napi_float32_array: return Dtype::kF32;
-    case napi_int32_array: return Dtype::kI32;
-    case napi_uint16_array: return Dtype::kBf16;
-    case napi_uint8_array: return Dtype::kU8;
-    default: throw Error(ErrorCode::kInvalidArgument, "unexpected kind of typed array", name);
+    case napi_float64_array:
+      return Dtype::kF64;
+    case napi_float32_array:
+      return Dtype::kF32;
+    case napi_int32_array:
+      return Dtype::kI32;
+    case napi_uint16_array:
+      return Dtype::kBf16;
+    case napi_uint8_array:
+      return Dtype::kU8;
+    default:
+      throw Error(ErrorCode::kInvalidArgument, "unexpected kind of typed array", name);
   }
 }
 
@@ -38,7 +44,8 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
                               return function(info);
                             } catch (const Error& error) {
                               Napi::Error thrown = Napi::Error::New(info.Env(), error.what());
-                              thrown.Set("code", Napi::String::New(info.Env(), error_code_name(error.code())));
+                              thrown.Set("code",
+                                         Napi::String::New(info.Env(), error_code_name(error.code())));
                               throw thrown;
                             }
                           },
@@ -49,7 +56,9 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
 
 }  // namespace
 
-Register::Register(const char* name, Function function) { registry().emplace_back(name, std::move(function)); }
+Register::Register(const char* name, Function function) {
+  registry().emplace_back(name, std::move(function));
+}
 
 Tensor tensor(const Napi::Object& args, const char* name) {
   const Tensor found = optional_tensor(args, name);
@@ -66,8 +75,7 @@ Tensor optional_tensor(const Napi::Object& args, const char* name) {
   result.data = static_cast<uint8_t*>(data.ArrayBuffer().Data()) + data.ByteOffset();
   result.dtype = typed_array_dtype(data, name);
   result.rank = static_cast<int>(shape.Length());
-  for (int axis = 0; axis < result.rank; ++axis)
-    result.shape[axis] = shape.Get(axis).ToNumber().Int64Value();
+  for (int axis = 0; axis < result.rank; ++axis) result.shape[axis] = shape.Get(axis).ToNumber().Int64Value();
   if (result.elements() != static_cast<int64_t>(data.ElementLength()))
     throw Error(ErrorCode::kInvalidArgument, "the shape does not fit the data", name);
   return result;
