@@ -1,7 +1,6 @@
 /** Describes the machine of a run, so that a number can be read later. */
-import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
-import { join } from 'node:path';
+import { packageVersion } from '../cli/version';
 import type { MachineDescription } from './report';
 
 export function describeMachine(now = new Date()): MachineDescription {
@@ -19,10 +18,4 @@ export function describeMachine(now = new Date()): MachineDescription {
 function cpuName(): string {
   const model = cpus()[0]?.model.trim();
   return model === undefined || model === '' ? 'unknown' : model;
-}
-
-function packageVersion(): string {
-  // One level below the root both as source and as built file.
-  const path = join(__dirname, '..', '..', 'package.json');
-  return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;
 }

@@ -1,5 +1,6 @@
 /** The commands of `msn`. */
 import { Command } from 'commander';
+import { registerBench } from './bench';
 import { registerDenoise } from './denoise';
 import { registerDoctor } from './doctor';
 import { registerGenerate } from './generate';
@@ -22,6 +23,7 @@ export function createProgram(): Command {
   registerGenerate(program);
   registerDenoise(program);
   registerScore(program);
+  registerBench(program);
   registerInspect(program);
   registerDoctor(program);
   return program;
