@@ -70,7 +70,7 @@ test.each<[string, () => Promise<unknown>]>([
     () => model.logits(Int32Array.of(1), Int32Array.of(1), Int32Array.of(-1), 0, never()),
   ],
   [
-    'tokens: expected token ids from 0 to 23, received 24 at index 1',
+    'tokens[1]: expected a token id from 0 to 23, received 24',
     () => model.logits(Int32Array.of(1), Int32Array.of(1, 24), Int32Array.of(-1, 0), 8, never()),
   ],
   [
