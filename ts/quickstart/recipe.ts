@@ -29,8 +29,8 @@ export const FULL_RECIPE: Recipe = {
   heldOut: 200,
   model: modelConfig({ hidden: 128, inner: 384, layers: 4, heads: 4 }),
   batchSize: 16,
-  base: { steps: 1200, learningRate: 2e-3 },
-  fineTuning: { steps: 500, learningRate: 1e-3 },
+  base: { steps: 1100, learningRate: 2e-3 },
+  fineTuning: { steps: 700, learningRate: 1e-3 },
   noise: { length: 5, segments: 1 },
 };
 
