@@ -7,17 +7,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 
 const [baseline = 'baseline.json', limit = '10%'] = process.argv.slice(2);
-const suites = [
-  '--shape',
-  'tiny',
-  '--suite',
-  'decode',
-  'verify',
-  '--prompt-tokens',
-  '32',
-  '--new-tokens',
-  '32',
-];
+const suites = '--shape tiny --suite decode --suite verify --prompt-tokens 32 --new-tokens 32'.split(' ');
 
 if (fs.existsSync(baseline)) {
   const { status, stdout } = bench(['--baseline', baseline, '--max-regression', limit]);
@@ -29,6 +19,8 @@ if (fs.existsSync(baseline)) {
   if (status === 0) {
     fs.writeFileSync(baseline, stdout);
     console.log(`gate: wrote ${baseline}; the next run is compared with it`);
+  } else {
+    console.log(stdout);
   }
   process.exitCode = status;
 }

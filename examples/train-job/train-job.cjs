@@ -36,12 +36,12 @@ async function runJob(name, { model, data, noise }) {
     evalFraction: 0.1,
     output: path.join(output, name),
     noise,
-    steps: 120,
+    steps: 300,
     batchSize: 16,
     packing: false,
     learningRate: 3e-3,
-    evalEvery: 60,
-    saveEvery: 60,
+    evalEvery: 100,
+    saveEvery: 100,
   });
   for await (const event of run) {
     if (event.type === 'eval')

@@ -1,6 +1,6 @@
 import { runCli } from './run-cli';
 
-const commands = ['quickstart', 'train', 'generate', 'denoise', 'score', 'inspect', 'doctor'];
+const commands = ['quickstart', 'train', 'generate', 'denoise', 'score', 'inspect', 'doctor', 'bench'];
 
 test.each(commands)('msn %s --help shows usage, --json and examples', async (name) => {
   const { code, stdout, stderr } = await runCli([name, '--help']);

@@ -1,6 +1,6 @@
 /** Installs the packed package into a copy of every example and runs it as its README says. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -9,13 +9,15 @@ const scratch = mkdtempSync(join(tmpdir(), 'msn-examples-'));
 let tarball: string;
 
 beforeAll(() => {
-  const output = execFileSync('npm', ['pack', '--json', '--pack-destination', scratch], {
+  // What prepack says goes to standard output too, so the file's name is looked up.
+  execFileSync('npm', ['pack', '--loglevel', 'error', '--pack-destination', scratch], {
     cwd: root,
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'ignore', 'inherit'],
   });
-  const [packed] = JSON.parse(output.slice(output.indexOf('['))) as [{ filename: string }];
-  tarball = join(scratch, packed.filename);
+  tarball = join(
+    scratch,
+    readdirSync(scratch).find((name) => name.endsWith('.tgz'))!,
+  );
 });
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
