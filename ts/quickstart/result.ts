@@ -16,7 +16,7 @@ export interface DecodingChoice {
 export const DECODING_CHOICES: readonly DecodingChoice[] = [
   { name: 'autoregressive', method: 'autoregressive', tree: 'auto' },
   { name: 'jacobi', method: 'jacobi', tree: 'auto' },
-  { name: 'tr-jacobi', method: 'tr-jacobi', tree: 'auto' },
+  { name: 'tr-jacobi, auto tree', method: 'tr-jacobi', tree: 'auto' },
   { name: 'tr-jacobi, paper tree', method: 'tr-jacobi', tree: 'paper' },
 ];
 
