@@ -1,6 +1,6 @@
 """Times one f32 training step of a Llama in PyTorch on the CPU: the shapes and batches of `msn bench train`.
 
-    pip install torch==2.13.0 transformers --extra-index-url https://download.pytorch.org/whl/cpu
+    pip install torch==2.13.0 transformers
     python torch_training_step.py [--shape quickstart|135m] [--threads 2] [--repeats 10] [--json]
 
 A step is forward, mean cross-entropy over every token after the first, backward, clipping at norm 1 and AdamW, eager
