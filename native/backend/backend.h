@@ -8,32 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "ops/operations.h"
 #include "ops/tensor.h"
 
 namespace msn {
-
-struct EmbeddingForward;
-struct EmbeddingBackward;
-struct RmsNormForward;
-struct RmsNormBackward;
-struct RotaryTable;
-struct SplitHeadsForward;
-struct SplitHeadsBackward;
-struct TreeAttention;
-struct LinearForward;
-struct SwiGluForward;
-struct SwiGluBackward;
-struct MatrixProduct;
-struct ColumnSum;
-struct PackedAttentionForward;
-struct PackedAttentionBackward;
-struct LinearCrossEntropy;
-struct LogProbability;
-struct TopK;
-struct KvCompact;
-struct AdamW;
-struct SquaredNorm;
-struct NoiseTokens;
 
 struct DeviceInfo {
   std::string kind;          // "cpu"

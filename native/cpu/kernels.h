@@ -2,31 +2,7 @@
 // per set.
 #pragma once
 #include "cpu/context.h"
-
-namespace msn {
-struct EmbeddingForward;
-struct EmbeddingBackward;
-struct RmsNormForward;
-struct RmsNormBackward;
-struct RotaryTable;
-struct SplitHeadsForward;
-struct SplitHeadsBackward;
-struct TreeAttention;
-struct LinearForward;
-struct SwiGluForward;
-struct SwiGluBackward;
-struct MatrixProduct;
-struct ColumnSum;
-struct PackedAttentionForward;
-struct PackedAttentionBackward;
-struct LinearCrossEntropy;
-struct LogProbability;
-struct TopK;
-struct KvCompact;
-struct AdamW;
-struct SquaredNorm;
-struct NoiseTokens;
-}  // namespace msn
+#include "ops/operations.h"
 
 namespace msn::cpu {
 
