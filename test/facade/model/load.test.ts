@@ -4,6 +4,7 @@ import { createModel, loadModel, type Model } from '../../../ts/model';
 import { internalsOf } from '../../../ts/model/model';
 import { readSafetensorsHeader } from '../../../ts/model/safetensors';
 import { errorOf, temporaryFolder } from '../../support/folders';
+import { referenceModels } from '../../support/models';
 import { describeShared, sharedFolder } from '../../support/testing';
 
 const folder = temporaryFolder();
@@ -201,18 +202,7 @@ describeShared('reference models', () => {
     return tokens;
   };
 
-  const names = [
-    'llama-gqa-untied',
-    'llama-mha-tied',
-    'llama3-rope',
-    'llama-linear-rope',
-    'mistral-window',
-    'qwen2-bias',
-    'qwen3-qknorm',
-    'llama-bf16-file',
-    'llama-f16-sharded',
-  ];
-  test.each(names)('%s: greedy text in f32, with both styles of config', async (name) => {
+  test.each(referenceModels)('%s: greedy text in f32, with both styles of config', async (name) => {
     const { prompts } = JSON.parse(readFileSync(join(reference(name), 'reference.json'), 'utf8')) as {
       prompts: Array<{ tokens: number[]; greedy: number[] }>;
     };
