@@ -1,11 +1,13 @@
 /** Evaluation during training: it reads the weights and leaves everything as it was. */
 import { evaluationBatches } from '../data/batches';
 import type { TokenDataset } from '../data/dataset';
+import { decodingSchema, nativeDecoding } from '../generate/decoding';
+import { nativeSampling, samplingSchema } from '../generate/sampling';
 import type {
   CancelToken,
-  NativeDraftPaths,
   NativeDtype,
   NativeModel,
+  NativeModule,
   NativeNoiseOptions,
   NativeTrainer,
 } from '../native/contract';
@@ -15,9 +17,6 @@ const PAPER_NOISE: NativeNoiseOptions = { enabled: true, kind: 'ahead', length: 
 
 /** Longest beginning of a text that serves as prompt where the data has no prompts. */
 const LONGEST_TEXT_PROMPT = 64;
-
-const DEPTH = 5;
-const WIDTH = 10;
 
 export interface EvaluationPlan {
   dataset: TokenDataset;
@@ -31,7 +30,8 @@ export interface EvaluationPlan {
   eosTokens: Int32Array;
   /** What text is generated in: the dtype that the trained model will be stored and loaded as. */
   dtype: NativeDtype;
-  tree: NativeDraftPaths;
+  /** How, with the paper's tree. */
+  decoding: ReturnType<typeof evaluationDecoding>;
 }
 
 export interface Evaluation {
@@ -115,19 +115,7 @@ function decode(
     prompt,
     maxNewTokens: plan.newTokens,
     endOfSequence: plan.eosTokens,
-    temperature: 0,
-    topK: 0,
-    topP: 1,
-    minP: 0,
-    repetitionPenalty: 1,
-    seed: 0,
-    pathOffsets: plan.tree.pathOffsets,
-    pathColumns: plan.tree.pathColumns,
-    depth: DEPTH,
-    width: WIDTH,
-    retrieval: true,
-    minMatch: 2,
-    noiseSeed: 0,
+    ...plan.decoding,
   };
   return model.generate(
     request,
@@ -137,7 +125,8 @@ function decode(
   );
 }
 
-/** The paper's tree. */
-export const evaluationTree = (native: {
-  draftPaths(kind: 'paper', nodes: number, depth: number, width: number): NativeDraftPaths;
-}): NativeDraftPaths => native.draftPaths('paper', 0, DEPTH, WIDTH);
+/** Greedy TR-Jacobi with the paper's tree. */
+export const evaluationDecoding = (native: Pick<NativeModule, 'draftPaths'>) => ({
+  ...nativeSampling(samplingSchema.parse({})),
+  ...nativeDecoding(native, decodingSchema.parse({ tree: 'paper' })),
+});

@@ -12,7 +12,7 @@ import type {
 import { checkpointWeights, restoreOptimizer, writeModelFiles, type Checkpoint } from './checkpoint';
 import { RunControl } from './control';
 import { replaceFilesDurably } from '../durable';
-import { evaluationTree, type EvaluationPlan } from './evaluation';
+import { evaluationDecoding, type EvaluationPlan } from './evaluation';
 import type { TrainingEvent, TrainingResult } from './events';
 import { fingerprintOf } from './fingerprint';
 import { runLoop } from './loop';
@@ -192,7 +192,7 @@ function evaluationPlan(
     contextLength: source.shape.contextLength,
     eosTokens: source.eosTokens,
     dtype: source.storedDtype === 'BF16' ? 'bf16' : 'f32',
-    tree: evaluationTree(native),
+    decoding: evaluationDecoding(native),
   };
 }
 
