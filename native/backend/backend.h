@@ -3,6 +3,7 @@
 // a decode step can be captured once and replayed on a backend that supports it.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -21,10 +22,26 @@ struct DeviceInfo {
   int64_t memory_bytes = 0;
 };
 
+// What the rungs above plan by.
+struct BackendTraits {
+  Dtype activations = Dtype::kF32;  // what enters and leaves products and attention: kF32 or kBf16
+  int64_t prefill_chunk = 256;      // tokens of one pass over a prompt
+  bool replays = false;             // a recording costs less than enqueueing anew
+};
+
+// A sequence of operations that can be run again, with the same arguments: what changes between two runs lies
+// in device memory. Must not outlive the memory that its operations use.
+class Recording {
+ public:
+  virtual ~Recording() = default;
+  virtual void replay() = 0;
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
   virtual DeviceInfo info() const = 0;
+  virtual const BackendTraits& traits() const = 0;
 
   // Memory. Aligned to 64 bytes and zeroed; throws ERR_OUT_OF_MEMORY.
   virtual Buffer allocate(int64_t bytes) = 0;
@@ -33,6 +50,12 @@ class Backend {
   virtual void copy(void* destination, const void* source, int64_t bytes) = 0;
   virtual void fill_zero(void* device, int64_t bytes) = 0;
   virtual void synchronize() = 0;
+  // Host memory that operations read and write, too; the host sees what they wrote after synchronize().
+  virtual Buffer allocate_pinned(int64_t bytes) = 0;
+
+  // Records what `enqueue` enqueues, operations and copies between device memory only, without running it.
+  // Throws what `enqueue` throws.
+  virtual std::unique_ptr<Recording> capture(const std::function<void()>& enqueue) = 0;
 
   // Weights: `sources` are matrices [outputs_i, inputs] in host memory (any float dtype, any alignment),
   // stacked one below another. `dtype` is kF32 or kBf16 (round to nearest even).

@@ -50,6 +50,16 @@ struct Avx512Kernels {
 };
 #endif
 
+// On the CPU operations run when they are enqueued; a recording enqueues them anew.
+class RepeatedCall final : public Recording {
+ public:
+  explicit RepeatedCall(std::function<void()> enqueue) : enqueue_(std::move(enqueue)) {}
+  void replay() override { enqueue_(); }
+
+ private:
+  std::function<void()> enqueue_;
+};
+
 bool is_float(Dtype dtype) { return dtype != Dtype::kI32 && dtype != Dtype::kU8; }
 
 template <class Kernels>
@@ -63,6 +73,13 @@ class CpuBackend final : public Backend {
             .instructions = instruction_set_name(Kernels::kSet),
             .threads = context_.pool.threads(),
             .memory_bytes = physical_memory_bytes()};
+  }
+
+  const BackendTraits& traits() const override { return traits_; }
+
+  Buffer allocate_pinned(int64_t bytes) override { return allocate_host_memory(bytes); }
+  std::unique_ptr<Recording> capture(const std::function<void()>& enqueue) override {
+    return std::make_unique<RepeatedCall>(enqueue);
   }
 
   Buffer allocate(int64_t bytes) override { return allocate_host_memory(bytes); }
@@ -133,6 +150,7 @@ class CpuBackend final : public Backend {
     Kernels::run(context_, args);
   }
 
+  const BackendTraits traits_;
   cpu::Context context_;
   WeightArena weights_;
 };

@@ -7,6 +7,7 @@
 #include "ops/noise.h"
 #include "ops/packed_attention.h"
 #include "ops/split_heads.h"
+#include "ops/top_k.h"
 #include "ops/tree_attention.h"
 
 namespace msn {
@@ -71,16 +72,27 @@ void check_indexes(const LogProbability& args) {
 }
 
 void check_indexes(const KvCompact& args) {
-  const int64_t rows = args.sources.shape[0];
-  const int64_t capacity = args.keys.shape[1];
+  const int64_t all = args.sources.shape[0];
+  if (args.count && (args.count.i32()[0] < 0 || args.count.i32()[0] > all))
+    refuse("a count", 0, all, args.count.i32()[0], "kv_compact.count");
+  const int64_t rows = args.count ? args.count.i32()[0] : all;
+  const int64_t capacity = args.cache.shape[1];
   check_cache_rows(args.first_row, rows, capacity, "kv_compact.first_row");
-  check_each(args.sources, capacity, "cache rows", "kv_compact.sources");
   const int32_t* sources = args.sources.i32();
   for (int64_t j = 0; j < rows; ++j) {
     const int64_t least = j > 0 ? int64_t{sources[j - 1]} + 1 : args.first_row.i32()[0];
+    if (sources[j] < 0 || sources[j] >= capacity)
+      refuse("cache rows", 0, capacity - 1, sources[j], "kv_compact.sources");
     if (sources[j] < least)
       refuse("ascending cache rows", least, capacity - 1, sources[j], "kv_compact.sources");
   }
+}
+
+void check_indexes(const TopK& args) {
+  if (!args.rows) return;
+  for (int64_t i = 0; i < args.rows.shape[0]; ++i)  // negative: left out
+    if (args.rows.i32()[i] >= args.logits.shape[0])
+      refuse("rows of the logits", 0, args.logits.shape[0] - 1, args.rows.i32()[i], "top_k.rows");
 }
 
 void check_indexes(const LinearCrossEntropy& args) {

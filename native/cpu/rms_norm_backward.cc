@@ -19,6 +19,9 @@ void run(Context& context, const RmsNormBackward& args) {
                                                 inverse_rms[row], width, false, input_gradient + row * width,
                                                 partial);
                       });
+  // Rounding to f32 is no rounding: a copy.
+  if (args.rounded && args.rounded.data != args.input_gradient.data)
+    std::memcpy(args.rounded.data, input_gradient, static_cast<size_t>(args.rounded.bytes()));
 }
 
 }  // namespace msn::cpu::MSN_ISA

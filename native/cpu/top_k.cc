@@ -65,15 +65,17 @@ void select(const float* values, int64_t count, int32_t* heap, int64_t k) {
 }  // namespace
 
 void run(Context& context, const TopK& args) {
-  const int64_t rows = args.logits.shape[0];
+  const int64_t results = args.indices.shape[0];
   const int64_t vocabulary = args.logits.shape[1];
   const int64_t k = args.indices.shape[1];
-  context.parallel_for(rows, rows * vocabulary, [&](int64_t row, int) {
+  context.parallel_for(results, results * vocabulary, [&](int64_t result, int) {
+    const int64_t row = args.rows ? args.rows.i32()[result] : result;
+    if (row < 0) return;
     const float* logits = args.logits.f32() + row * vocabulary;
-    int32_t* indices = args.indices.as<int32_t>() + row * k;
+    int32_t* indices = args.indices.as<int32_t>() + result * k;
     select(logits, vocabulary, indices, k);
     if (!args.values) return;
-    for (int64_t i = 0; i < k; ++i) args.values.mutable_f32()[row * k + i] = logits[indices[i]];
+    for (int64_t i = 0; i < k; ++i) args.values.mutable_f32()[result * k + i] = logits[indices[i]];
   });
 }
 

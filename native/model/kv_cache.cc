@@ -10,13 +10,12 @@ namespace {
 
 constexpr int64_t kFirstRows = 64;
 
-int64_t row_bytes(const ModelShape& shape) { return shape.head_dim * dtype_size(Dtype::kF32); }
-
 }  // namespace
 
 KvCache::KvCache(Backend& backend, const ModelShape& shape)
     : backend_(backend),
       shape_(shape),
+      dtype_(backend.traits().activations),
       length_storage_(backend.allocate(dtype_size(Dtype::kI32))),
       device_length_(length_storage_.data(), Dtype::kI32, {1}) {}
 
@@ -25,11 +24,11 @@ void KvCache::reserve(int64_t rows) {
   // Doubled, so that a token costs its share of the copies once; beyond the context only what is asked for.
   const int64_t grown = std::max({rows, std::min(2 * capacity_, shape_.context_length), kFirstRows});
   const int64_t blocks = 2 * shape_.layers * shape_.kv_heads;
-  Buffer storage = backend_.allocate(blocks * grown * row_bytes(shape_));
+  Buffer storage = backend_.allocate(blocks * grown * row_bytes());
   for (int64_t block = 0; block < blocks && length_ > 0; ++block)
-    backend_.copy(static_cast<std::byte*>(storage.data()) + block * grown * row_bytes(shape_),
-                  static_cast<const std::byte*>(storage_.data()) + block * capacity_ * row_bytes(shape_),
-                  length_ * row_bytes(shape_));
+    backend_.copy(static_cast<std::byte*>(storage.data()) + block * grown * row_bytes(),
+                  static_cast<const std::byte*>(storage_.data()) + block * capacity_ * row_bytes(),
+                  length_ * row_bytes());
   backend_.synchronize();
   storage_ = std::move(storage);
   capacity_ = grown;
@@ -42,9 +41,13 @@ void KvCache::set_length(int64_t length) {
 }
 
 Tensor KvCache::keys(int64_t layer) const {
-  const int64_t layer_bytes = shape_.kv_heads * capacity_ * row_bytes(shape_);
-  return Tensor(static_cast<std::byte*>(storage_.data()) + 2 * layer * layer_bytes, Dtype::kF32,
+  const int64_t layer_bytes = shape_.kv_heads * capacity_ * row_bytes();
+  return Tensor(static_cast<std::byte*>(storage_.data()) + 2 * layer * layer_bytes, dtype_,
                 {shape_.kv_heads, capacity_, shape_.head_dim});
+}
+
+Tensor KvCache::all() const {
+  return Tensor(storage_.data(), dtype_, {2 * shape_.layers * shape_.kv_heads, capacity_, shape_.head_dim});
 }
 
 Tensor KvCache::values(int64_t layer) const {
@@ -63,17 +66,16 @@ void KvCache::keep(std::span<const int32_t> nodes) {
     const int64_t bytes = count * dtype_size(Dtype::kI32);
     if (sources_storage_.bytes() < bytes) sources_storage_ = backend_.allocate(2 * bytes);
     backend_.copy_from_host(sources_storage_.data(), sources_.data(), bytes);
-    for (int64_t layer = 0; layer < shape_.layers; ++layer) {
-      KvCompact compact;
-      compact.keys = keys(layer);
-      compact.values = values(layer);
-      compact.sources = Tensor(sources_storage_.data(), Dtype::kI32, {count});
-      compact.first_row = device_length_;
-      backend_.run(compact);
-    }
+    KvCompact compact;
+    compact.cache = all();
+    compact.sources = Tensor(sources_storage_.data(), Dtype::kI32, {count});
+    compact.first_row = device_length_;
+    backend_.run(compact);
   }
   set_length(length_ + count);
 }
+
+int64_t KvCache::row_bytes() const { return shape_.head_dim * dtype_size(dtype_); }
 
 int64_t KvCache::bytes() const { return storage_.bytes(); }
 

@@ -17,15 +17,20 @@ class KvCache {
   int64_t length() const { return length_; }                      // rows that hold accepted tokens
   void set_length(int64_t length);                                // also writes the device copy
   const Tensor& device_length() const { return device_length_; }  // i32 [1]
-  Tensor keys(int64_t layer) const;                               // f32 [kv_heads, capacity, head_dim]
+  Tensor keys(int64_t layer) const;  // activations [kv_heads, capacity, head_dim]
   Tensor values(int64_t layer) const;
+  // activations [layers * 2 * kv_heads, capacity, head_dim]: of every layer the keys, then the values.
+  Tensor all() const;
   // Keeps rows length + nodes[j] as rows length + j, drops the rest, and sets length += nodes.size().
   void keep(std::span<const int32_t> nodes);  // ascending
   int64_t bytes() const;
 
  private:
+  int64_t row_bytes() const;
+
   Backend& backend_;
   const ModelShape shape_;
+  const Dtype dtype_;
   int64_t capacity_ = 0;
   int64_t length_ = 0;
   Buffer storage_;

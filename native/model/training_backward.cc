@@ -12,8 +12,12 @@ namespace msn {
 
 void TrainingPass::backward(const ParameterSet& weights, ParameterSet& gradients, const CancelToken& cancel) {
   backend_.fill_zero(at_->gradient.data, at_->gradient.bytes());
-  backend_.run(RmsNormBackward{at_->final_input, weights.final_norm(), at_->final_inverse_rms,
-                               at_->normed_gradient, at_->gradient, gradients.final_norm()});
+  backend_.run(RmsNormBackward{.input = at_->final_input,
+                               .weight = weights.final_norm(),
+                               .inverse_rms = at_->final_inverse_rms,
+                               .output_gradient = at_->normed_gradient,
+                               .input_gradient = at_->gradient,
+                               .weight_gradient = gradients.final_norm()});
   for (int64_t index = shape_.layers; index-- > 0;) {
     cancel.throw_if_cancelled();
     backward_layer(weights.layer(index), gradients.layer(index), at_->layers[index]);
@@ -29,8 +33,11 @@ void TrainingPass::backward_layer(const LayerParameters& weights, const LayerPar
 
 void TrainingPass::feed_forward_backward(const LayerParameters& weights, const LayerParameters& gradients,
                                          const LayerActivations& layer) {
-  backend_.run(RmsNormForward{layer.middle, weights.attention_norm, shape_.norm_epsilon, at_->normed,
-                              layer.middle_inverse_rms});
+  backend_.run(RmsNormForward{.input = layer.middle,
+                              .weight = weights.attention_norm,
+                              .epsilon = shape_.norm_epsilon,
+                              .output = at_->normed,
+                              .inverse_rms = layer.middle_inverse_rms});
   backend_.run(SwiGluForward{layer.gate_up, at_->inner});
 
   backend_.run(MatrixProduct{at_->gradient, false, weights.down, false, {}, at_->inner_gradient});
@@ -39,8 +46,12 @@ void TrainingPass::feed_forward_backward(const LayerParameters& weights, const L
   backend_.run(SwiGluBackward{layer.gate_up, at_->inner_gradient, gate_up_gradient});
   backend_.run(MatrixProduct{gate_up_gradient, false, weights.gate_up, false, {}, at_->normed_gradient});
   backend_.run(MatrixProduct{gate_up_gradient, true, at_->normed, false, {}, gradients.gate_up, true});
-  backend_.run(RmsNormBackward{layer.middle, weights.attention_norm, layer.middle_inverse_rms,
-                               at_->normed_gradient, at_->gradient, gradients.attention_norm});
+  backend_.run(RmsNormBackward{.input = layer.middle,
+                               .weight = weights.attention_norm,
+                               .inverse_rms = layer.middle_inverse_rms,
+                               .output_gradient = at_->normed_gradient,
+                               .input_gradient = at_->gradient,
+                               .weight_gradient = gradients.attention_norm});
 }
 
 void TrainingPass::attention_backward(const LayerParameters& weights, const LayerParameters& gradients,
@@ -76,13 +87,20 @@ void TrainingPass::attention_backward(const LayerParameters& weights, const Laye
   split.key_norm_gradient = gradients.key_norm;
   backend_.run(split);
 
-  backend_.run(RmsNormForward{layer.input, weights.input_norm, shape_.norm_epsilon, at_->normed,
-                              layer.input_inverse_rms});
+  backend_.run(RmsNormForward{.input = layer.input,
+                              .weight = weights.input_norm,
+                              .epsilon = shape_.norm_epsilon,
+                              .output = at_->normed,
+                              .inverse_rms = layer.input_inverse_rms});
   backend_.run(MatrixProduct{at_->qkv_gradient, true, at_->normed, false, {}, gradients.qkv, true});
   if (gradients.qkv_bias) backend_.run(ColumnSum{at_->qkv_gradient, gradients.qkv_bias});
   backend_.run(MatrixProduct{at_->qkv_gradient, false, weights.qkv, false, {}, at_->normed_gradient});
-  backend_.run(RmsNormBackward{layer.input, weights.input_norm, layer.input_inverse_rms, at_->normed_gradient,
-                               at_->gradient, gradients.input_norm});
+  backend_.run(RmsNormBackward{.input = layer.input,
+                               .weight = weights.input_norm,
+                               .inverse_rms = layer.input_inverse_rms,
+                               .output_gradient = at_->normed_gradient,
+                               .input_gradient = at_->gradient,
+                               .weight_gradient = gradients.input_norm});
 }
 
 }  // namespace msn

@@ -90,14 +90,20 @@ void TrainingPass::forward(const ParameterSet& weights, const CancelToken& cance
     forward_layer(weights.layer(index), at_->layers[index],
                   last ? at_->final_input : at_->layers[index + 1].input);
   }
-  backend_.run(RmsNormForward{at_->final_input, weights.final_norm(), shape_.norm_epsilon, at_->hidden,
-                              at_->final_inverse_rms});
+  backend_.run(RmsNormForward{.input = at_->final_input,
+                              .weight = weights.final_norm(),
+                              .epsilon = shape_.norm_epsilon,
+                              .output = at_->hidden,
+                              .inverse_rms = at_->final_inverse_rms});
 }
 
 void TrainingPass::forward_layer(const LayerParameters& weights, const LayerActivations& layer,
                                  const Tensor& output) {
-  backend_.run(RmsNormForward{layer.input, weights.input_norm, shape_.norm_epsilon, at_->normed,
-                              layer.input_inverse_rms});
+  backend_.run(RmsNormForward{.input = layer.input,
+                              .weight = weights.input_norm,
+                              .epsilon = shape_.norm_epsilon,
+                              .output = at_->normed,
+                              .inverse_rms = layer.input_inverse_rms});
   backend_.run(MatrixProduct{at_->normed, false, weights.qkv, true, weights.qkv_bias, layer.qkv});
   SplitHeadsForward split;
   split.qkv = layer.qkv;
@@ -115,8 +121,11 @@ void TrainingPass::forward_layer(const LayerParameters& weights, const LayerActi
   backend_.copy(layer.middle.data, layer.input.data, layer.input.bytes());
   backend_.run(MatrixProduct{layer.attention, false, weights.output, true, {}, layer.middle, true});
 
-  backend_.run(RmsNormForward{layer.middle, weights.attention_norm, shape_.norm_epsilon, at_->normed,
-                              layer.middle_inverse_rms});
+  backend_.run(RmsNormForward{.input = layer.middle,
+                              .weight = weights.attention_norm,
+                              .epsilon = shape_.norm_epsilon,
+                              .output = at_->normed,
+                              .inverse_rms = layer.middle_inverse_rms});
   backend_.run(MatrixProduct{at_->normed, false, weights.gate_up, true, {}, layer.gate_up});
   backend_.run(SwiGluForward{layer.gate_up, at_->inner});
   backend_.copy(output.data, layer.middle.data, layer.middle.bytes());

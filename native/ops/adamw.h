@@ -6,11 +6,17 @@ namespace msn {
 
 // m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;  w -= lr * decay * w;
 // w -= lr * (m / (1 - beta1^step)) / (sqrt(v / (1 - beta2^step)) + epsilon)
+// 8-bit moments: one scale a block (arXiv 2110.02861).
+constexpr int64_t kMomentBlock = 256;
+
 struct AdamW {
-  Tensor weight;         // f32 [n], updated
-  Tensor gradient;       // f32 [n]
-  Tensor first_moment;   // f32 [n], updated
-  Tensor second_moment;  // f32 [n], updated
+  Tensor weight;             // f32 [n], updated
+  Tensor gradient;           // f32 [n]
+  Tensor rounded = {};       // activations [n] or none: the new weight, for products
+  Tensor first_moment;       // f32 [n], updated; or u8 [n], codes of blocks of kMomentBlock
+  Tensor second_moment;      // likewise
+  Tensor first_scale = {};   // f32 [ceil(n / kMomentBlock)], updated; none for f32 moments
+  Tensor second_scale = {};  // likewise
   double learning_rate = 0;
   double beta1 = 0.9;
   double beta2 = 0.999;

@@ -3,7 +3,7 @@
 
 namespace msn {
 
-void check(const EmbeddingForward& args) {
+void check(const EmbeddingForward& args, Dtype activations) {
   const int64_t rows = args.tokens.shape[0];
   const int64_t hidden = args.output.shape[1];
   check_tensor(args.tokens, Dtype::kI32, {rows}, "embedding.tokens");
@@ -14,7 +14,7 @@ void check(const EmbeddingForward& args) {
     check(args.packed_table->inputs == hidden, "expected a table as wide as the output",
           "embedding.packed_table");
   } else {
-    check_tensor(args.table, Dtype::kF32, {args.table.shape[0], hidden}, "embedding.table");
+    check_tensor(args.table, activations, {args.table.shape[0], hidden}, "embedding.table");
   }
 }
 

@@ -7,10 +7,10 @@ namespace msn {
 struct EmbeddingForward {
   Tensor tokens;                               // i32 [rows], each in [0, vocabulary)
   const WeightMatrix* packed_table = nullptr;  // [vocabulary, hidden]; exactly one of the two tables is given
-  Tensor table;                                // f32 [vocabulary, hidden]
+  Tensor table;                                // activations [vocabulary, hidden]
   Tensor output;                               // f32 [rows, hidden]
 };
-void check(const EmbeddingForward& args);
+void check(const EmbeddingForward& args, Dtype activations = Dtype::kF32);
 
 // table_gradient[tokens[i]] += output_gradient[i], rows in ascending i for every cell.
 struct EmbeddingBackward {

@@ -6,12 +6,14 @@
 namespace msn {
 
 struct LinearForward {
-  Tensor input;                          // f32 [rows, inputs]
+  Tensor input;                          // activations [rows, inputs]
   const WeightMatrix* weight = nullptr;  // [outputs, inputs]
   Tensor bias;                           // f32 [outputs] or none
-  Tensor output;                         // f32 [rows, outputs]
-  bool accumulate = false;               // output += instead of output =
+  Tensor output;                         // activations or f32 [rows, outputs]
+  bool accumulate = false;               // output += instead of output =; f32 output
+  bool fixed_order = true;               // false: the result feeds no promise (a prefill that all methods
+                                         // share), and a library may choose the order of the sums
 };
-void check(const LinearForward& args);
+void check(const LinearForward& args, Dtype activations = Dtype::kF32);
 
 }  // namespace msn

@@ -3,16 +3,16 @@
 
 namespace msn {
 
-void check(const SplitHeadsForward& args) {
+void check(const SplitHeadsForward& args, Dtype activations) {
   const int64_t rows = args.query.shape[0];
   const int64_t heads = args.query.shape[1];
   const int64_t head_dim = args.query.shape[2];
   const int64_t kv_heads = args.keys.shape[0];
   const int64_t capacity = args.keys.shape[1];
-  check_tensor(args.query, Dtype::kF32, {rows, heads, head_dim}, "split_heads.query");
-  check_tensor(args.keys, Dtype::kF32, {kv_heads, capacity, head_dim}, "split_heads.keys");
-  check_tensor(args.values, Dtype::kF32, {kv_heads, capacity, head_dim}, "split_heads.values");
-  check_tensor(args.qkv, Dtype::kF32, {rows, (heads + 2 * kv_heads) * head_dim}, "split_heads.qkv");
+  check_tensor(args.query, activations, {rows, heads, head_dim}, "split_heads.query");
+  check_tensor(args.keys, activations, {kv_heads, capacity, head_dim}, "split_heads.keys");
+  check_tensor(args.values, activations, {kv_heads, capacity, head_dim}, "split_heads.values");
+  check_tensor(args.qkv, activations, {rows, (heads + 2 * kv_heads) * head_dim}, "split_heads.qkv");
   check_tensor(args.rotary, Dtype::kF32, {rows, head_dim}, "split_heads.rotary");
   check_tensor(args.first_row, Dtype::kI32, {1}, "split_heads.first_row");
   if (args.query_norm) check_tensor(args.query_norm, Dtype::kF32, {head_dim}, "split_heads.query_norm");

@@ -5,16 +5,16 @@
 namespace msn {
 
 struct SwiGluForward {
-  Tensor gate_up;  // f32 [rows, 2 * inner]: gate, then up
-  Tensor output;   // f32 [rows, inner]
+  Tensor gate_up;  // activations [rows, 2 * inner]: gate, then up
+  Tensor output;   // activations [rows, inner]
 };
-void check(const SwiGluForward& args);
+void check(const SwiGluForward& args, Dtype activations = Dtype::kF32);
 
 struct SwiGluBackward {
-  Tensor gate_up;           // f32 [rows, 2 * inner]
-  Tensor output_gradient;   // f32 [rows, inner]
-  Tensor gate_up_gradient;  // f32 [rows, 2 * inner], overwritten; may be gate_up itself
+  Tensor gate_up;           // activations [rows, 2 * inner]
+  Tensor output_gradient;   // activations [rows, inner]
+  Tensor gate_up_gradient;  // activations [rows, 2 * inner], overwritten; may be gate_up itself
 };
-void check(const SwiGluBackward& args);
+void check(const SwiGluBackward& args, Dtype activations = Dtype::kF32);
 
 }  // namespace msn

@@ -6,9 +6,11 @@
 namespace msn {
 
 struct TopK {
-  Tensor logits;   // f32 [rows, vocabulary]
-  Tensor indices;  // i32 [rows, k], k <= vocabulary
-  Tensor values;   // f32 [rows, k] or none
+  Tensor logits;  // f32 [rows, vocabulary]
+  Tensor rows =
+      {};  // i32 [chosen] or none: take row rows[i] of the logits as row i of the result; negative: skip
+  Tensor indices;  // i32 [chosen or rows, k], k <= vocabulary
+  Tensor values;   // f32 [chosen or rows, k] or none
 };
 void check(const TopK& args);
 

@@ -89,6 +89,8 @@ const Register embedding("embedding", [](const Napi::CallbackInfo& info) -> Napi
 
 const Register rms_norm = operation("rmsNorm", [](const Napi::Object& args) {
   return RmsNormForward{.input = tensor(args, "input"),
+                        .addend = optional_tensor(args, "addend"),
+                        .sum = optional_tensor(args, "sum"),
                         .weight = tensor(args, "weight"),
                         .epsilon = static_cast<float>(number(args, "epsilon")),
                         .output = tensor(args, "output"),
@@ -129,6 +131,7 @@ const Register swiglu = operation("swiglu", [](const Napi::Object& args) {
 
 const Register top_k = operation("topK", [](const Napi::Object& args) {
   return TopK{.logits = tensor(args, "logits"),
+              .rows = optional_tensor(args, "rows"),
               .indices = tensor(args, "indices"),
               .values = optional_tensor(args, "values")};
 });
@@ -139,10 +142,10 @@ const Register log_probability = operation("logProbability", [](const Napi::Obje
 });
 
 const Register kv_compact = operation("kvCompact", [](const Napi::Object& args) {
-  return KvCompact{.keys = tensor(args, "keys"),
-                   .values = tensor(args, "values"),
+  return KvCompact{.cache = tensor(args, "cache"),
                    .sources = tensor(args, "sources"),
-                   .first_row = tensor(args, "firstRow")};
+                   .first_row = tensor(args, "firstRow"),
+                   .count = optional_tensor(args, "count")};
 });
 
 }  // namespace

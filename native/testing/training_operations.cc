@@ -112,8 +112,13 @@ EmbeddingBackward embedding_backward(const Napi::Object& args) {
 }
 
 RmsNormBackward rms_norm_backward(const Napi::Object& args) {
-  return {tensor(args, "input"),          tensor(args, "weight"),        tensor(args, "inverseRms"),
-          tensor(args, "outputGradient"), tensor(args, "inputGradient"), tensor(args, "weightGradient")};
+  return {.input = tensor(args, "input"),
+          .weight = tensor(args, "weight"),
+          .inverse_rms = tensor(args, "inverseRms"),
+          .output_gradient = tensor(args, "outputGradient"),
+          .input_gradient = tensor(args, "inputGradient"),
+          .rounded = optional_tensor(args, "rounded"),
+          .weight_gradient = tensor(args, "weightGradient")};
 }
 
 SplitHeadsBackward split_heads_backward(const Napi::Object& args) {

@@ -6,7 +6,7 @@ import { f32, i32, loadTesting } from '../support/testing';
 const { kvCompact } = loadTesting();
 
 describe('compacting the cache', () => {
-  test('moves the rows of the path in every head and touches no other', () => {
+  test('moves the rows of the path in every block and touches no other', () => {
     fc.assert(
       fc.property(
         fc.nat(1000),
@@ -20,29 +20,30 @@ describe('compacting the cache', () => {
         (seed, heads, width, path, firstRow) => {
           const capacity = firstRow + 13;
           const next = randomNumbers(seed);
-          const before = [0, 1].map(() => randomArray(next, heads * capacity * width));
-          const expected = before.map((array) => {
-            const result = array.slice();
-            for (let head = 0; head < heads; ++head)
-              path.forEach((node, j) => {
-                const source = (head * capacity + firstRow + node) * width;
-                result.set(array.subarray(source, source + width), (head * capacity + firstRow + j) * width);
-              });
-            return result;
-          });
+          const before = randomArray(next, heads * capacity * width);
+          const expected = before.slice();
+          for (let head = 0; head < heads; ++head)
+            path.forEach((node, j) => {
+              const source = (head * capacity + firstRow + node) * width;
+              expected.set(before.subarray(source, source + width), (head * capacity + firstRow + j) * width);
+            });
           onEveryEngine((engine) => {
-            const [keys, values] = before.map((array) => f32(array, heads, capacity, width));
-            const sources = i32(
-              path.map((node) => firstRow + node),
-              path.length,
-            );
-            kvCompact!({ ...engine, keys, values, sources, firstRow: i32([firstRow]) });
-            expectSameBits(keys!.data as Float32Array, expected[0]!);
-            expectSameBits(values!.data as Float32Array, expected[1]!);
+            const cache = f32(before, heads, capacity, width);
+            // Two sources more than are counted: what lies behind the path in the memory of a device.
+            const sources = i32([...path.map((node) => firstRow + node), -1, -1], path.length + 2);
+            kvCompact!({ ...engine, cache, sources, count: i32([path.length]), firstRow: i32([firstRow]) });
+            expectSameBits(cache.data as Float32Array, expected);
           });
         },
       ),
       { numRuns: 40 },
+    );
+  });
+
+  test('refuses a count beyond the sources', () => {
+    const cache = f32(new Float32Array(4), 1, 4, 1);
+    expect(() => kvCompact!({ cache, sources: i32([1]), firstRow: i32([1]), count: i32([2]) })).toThrow(
+      'kv_compact.count: expected a count from 0 to 1, received 2',
     );
   });
 
@@ -51,8 +52,7 @@ describe('compacting the cache', () => {
       (sources: number[], firstRow = 1) =>
       () =>
         kvCompact!({
-          keys: f32(new Float32Array(4), 1, 4, 1),
-          values: f32(new Float32Array(4), 1, 4, 1),
+          cache: f32(new Float32Array(4), 1, 4, 1),
           sources: i32(sources),
           firstRow: i32([firstRow]),
         });

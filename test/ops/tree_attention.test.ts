@@ -195,12 +195,13 @@ describe('tree attention', () => {
       const tree = [100, 101, 102, 103, 104, 105];
       [...prefix, ...tree].forEach((id, row) => cache.put(row, id));
       const accepted = [1, 3, 4];
-      kvCompact!({
-        ...engine,
-        ...cache.tensors(),
-        sources: i32(accepted.map((node) => 62 + node)),
-        firstRow: i32([62]),
-      });
+      for (const tensor of [cache.tensors().keys, cache.tensors().values])
+        kvCompact!({
+          ...engine,
+          cache: tensor,
+          sources: i32(accepted.map((node) => 62 + node)),
+          firstRow: i32([62]),
+        });
       cache.put(65, 200);
       const received = attend(engine, cache, 65, [200], [-1]);
       const plain = {

@@ -1,0 +1,56 @@
+// The one way in which kernels are launched.
+#pragma once
+#include "kernels/cuda.h"
+
+namespace msn::kernels {
+
+struct Grid {
+  dim3 blocks;
+  dim3 threads;
+  int64_t shared_bytes = 0;  // dynamic shared memory of a block
+};
+
+// The block's dynamic shared memory, aligned to 128 bytes. Static shared memory is not used anywhere: the
+// shim has none.
+template <class T>
+__device__ __forceinline__ T* shared_memory() {
+#ifdef __CUDACC__
+  extern __shared__ __align__(128) unsigned char msn_dynamic_shared_memory[];
+  return reinterpret_cast<T*>(msn_dynamic_shared_memory);
+#else
+  return reinterpret_cast<T*>(shim::dynamic_shared_memory());
+#endif
+}
+
+// Launches `kernel(args)`. Where the device can, the kernel may start before the one in front of it has
+// ended: every kernel calls wait_for_inputs() (ptx.h) before it reads what an earlier kernel wrote or writes
+// anything.
+template <class Args>
+Status launch(void (*kernel)(Args), const Grid& grid, const Args& args, const Launch& where) {
+#ifdef __CUDACC__
+  if (grid.shared_bytes > 48 * 1024) {
+    const cudaError_t status = cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
+                                                    cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                                    static_cast<int>(grid.shared_bytes));
+    if (status != cudaSuccess) return status;
+  }
+  cudaLaunchAttribute attribute = {};
+  attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  attribute.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchConfig_t config = {};
+  config.gridDim = grid.blocks;
+  config.blockDim = grid.threads;
+  config.dynamicSmemBytes = static_cast<size_t>(grid.shared_bytes);
+  config.stream = static_cast<cudaStream_t>(where.stream);
+  config.attrs = &attribute;
+  config.numAttrs = where.device->dependent_launch ? 1 : 0;
+  return cudaLaunchKernelEx(&config, kernel, args);
+#else
+  return shim::launch(grid.blocks, grid.threads, static_cast<size_t>(grid.shared_bytes), where.stream,
+                      [kernel, args] { kernel(args); });
+#endif
+}
+
+constexpr int64_t divided_up(int64_t value, int64_t by) { return (value + by - 1) / by; }
+
+}  // namespace msn::kernels

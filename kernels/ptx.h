@@ -1,0 +1,110 @@
+// All inline PTX of the project. Every wrapper has a meaning on the CPU (shim/), so that kernels run without
+// a GPU.
+#pragma once
+#include "kernels/cuda.h"
+
+namespace msn::kernels {
+
+// Programmatic dependent launch (compute capability 9.0 and up, else without effect). A kernel waits before
+// it touches anything that an earlier kernel wrote or reads; it may prefetch constant weights before.
+__device__ __forceinline__ void wait_for_inputs() {
+#if !defined(__CUDACC__)
+  shim::wait_for_inputs();
+#elif defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
+// The next kernel of the stream may be started from here on; it waits for this one's end before it reads.
+__device__ __forceinline__ void let_next_start() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+
+// d[16, 8] += a[16, 16] * b[16, 8], f32 sums of bf16 products, by one warp. With g = lane / 4, t = lane % 4:
+// a0: row g, columns 2t, 2t + 1; a1: row g + 8; a2, a3: the same at columns + 8; b0: rows 2t, 2t + 1 of
+// column g; b1: rows + 8; d0, d1: row g, columns 2t, 2t + 1; d2, d3: row g + 8.
+__device__ __forceinline__ void multiply_m16n8k16(float (&d)[4], const uint32_t (&a)[4],
+                                                  const uint32_t (&b)[2]) {
+#ifdef __CUDACC__
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
+      "{%0,%1,%2,%3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#else
+  shim::multiply_m16n8k16(d, a, b);
+#endif
+}
+
+// Four 8 x 8 matrices of 16-bit numbers: lane l gives the address of row l % 8 of matrix l / 8 (16 bytes,
+// aligned, shared memory) and receives in r[m] the elements 2 (l % 4), 2 (l % 4) + 1 of row l / 4 of matrix
+// m; transposed, of its column.
+template <bool kTransposed>
+__device__ __forceinline__ void load_matrices(uint32_t (&r)[4], const void* row) {
+#ifdef __CUDACC__
+  const unsigned address = static_cast<unsigned>(__cvta_generic_to_shared(row));
+  if constexpr (kTransposed)
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
+                 : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+                 : "r"(address)
+                 : "memory");
+  else
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+                 : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+                 : "r"(address)
+                 : "memory");
+#else
+  shim::load_matrices(r, row, kTransposed);
+#endif
+}
+
+// 16 bytes from global to shared memory, both aligned, on their way until wait_for_copies; `wanted` false
+// writes zeros and reads nothing.
+__device__ __forceinline__ void copy_16_async(void* shared, const void* global, bool wanted) {
+#ifdef __CUDACC__
+  const unsigned address = static_cast<unsigned>(__cvta_generic_to_shared(shared));
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(global),
+               "r"(wanted ? 16 : 0)
+               : "memory");
+#else
+  shim::copy_async(shared, global, 16, wanted ? 16 : 0);
+#endif
+}
+
+// Ends a group of copies.
+__device__ __forceinline__ void commit_copies() {
+#ifdef __CUDACC__
+  asm volatile("cp.async.commit_group;" ::: "memory");
+#else
+  shim::commit_copies();
+#endif
+}
+
+// Waits until at most kPending of this thread's groups are on their way; a barrier makes them visible to the
+// block.
+template <int kPending>
+__device__ __forceinline__ void wait_for_copies() {
+#ifdef __CUDACC__
+  asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory");
+#else
+  shim::wait_for_copies(kPending);
+#endif
+}
+
+// Two floats as two bf16, round to nearest even, `low` in the low half.
+__device__ __forceinline__ uint32_t pack_bf16(float low, float high) {
+#ifdef __CUDACC__
+  uint32_t packed;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(high), "f"(low));
+  return packed;
+#else
+  return uint32_t{to_bf16(low).bits} | uint32_t{to_bf16(high).bits} << 16;
+#endif
+}
+
+__device__ __forceinline__ float low_half(uint32_t packed) { return __uint_as_float(packed << 16); }
+__device__ __forceinline__ float high_half(uint32_t packed) { return __uint_as_float(packed & 0xFFFF0000u); }
+
+}  // namespace msn::kernels

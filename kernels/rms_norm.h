@@ -1,0 +1,21 @@
+// RMSNorm with an optional residual add in front: sum = input + addend, output = weight * sum / rms(sum).
+#pragma once
+#include "kernels/bf16.h"
+#include "kernels/launch.h"
+
+namespace msn::kernels {
+
+struct RmsNormForward {
+  const float* input;   // [rows, width]: the residual stream
+  const Bf16* addend;   // [rows, width] or null
+  float* sum;           // [rows, width] or null without an addend; may be the input
+  const float* weight;  // [width]
+  Bf16* output;         // [rows, width]
+  float* inverse_rms;   // [rows] or null
+  int64_t rows;
+  int64_t width;
+  float epsilon;
+};
+Status rms_norm_forward(const RmsNormForward& args, const Launch& where);
+
+}  // namespace msn::kernels
