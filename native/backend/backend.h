@@ -15,11 +15,15 @@
 namespace msn {
 
 struct DeviceInfo {
-  std::string kind;          // "cpu"
-  std::string name;          // what a person would call it, the processor's name
-  std::string instructions;  // "avx512-bf16", "avx512", "avx2", "generic"
-  int threads = 0;
+  std::string kind;                // "cpu", "cuda:0"
+  std::string name;                // what a person would call it, the processor's name
+  std::string instructions;        // CPU: "avx512", "avx2", "generic"
+  std::string compute_capability;  // CUDA: "9.0"
+  bool shim = false;               // CUDA: kernels run on the host shim, for tests
+  std::string library;  // CUDA: the library for large products and its version, or why there is none
+  int threads = 0;      // CPU
   int64_t memory_bytes = 0;
+  int64_t free_bytes = 0;  // at the time of asking
 };
 
 // What the rungs above plan by.

@@ -16,7 +16,7 @@ constexpr std::align_val_t kAlignment{64};
   throw Error(ErrorCode::kOutOfMemory, "cannot allocate " + std::to_string(bytes) + " bytes");
 }
 
-void free_aligned(void* data, int64_t) { ::operator delete(data, kAlignment); }
+void free_aligned(void*, void* data, int64_t) { ::operator delete(data, kAlignment); }
 
 Buffer allocate_aligned(int64_t bytes) {
   void* data = ::operator new(static_cast<size_t>(bytes), kAlignment, std::nothrow);
@@ -33,6 +33,7 @@ constexpr int64_t kStretch = int64_t{64} << 20;
 int64_t whole_pages(int64_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
 
 void unmap(void* data, int64_t bytes) { munmap(data, static_cast<size_t>(whole_pages(bytes))); }
+void free_pages(void*, void* data, int64_t bytes) { unmap(data, bytes); }
 
 // Fresh pages are zero already, and are not resident before they are touched. Starting on a large-page border
 // lets the system use large pages.
@@ -57,7 +58,7 @@ std::byte* map(int64_t bytes) {
 Buffer allocate_host_memory(int64_t bytes) {
   if (bytes <= 0) return {};
 #ifdef __linux__
-  if (bytes >= kLargePage) return Buffer(map(bytes), bytes, unmap);
+  if (bytes >= kLargePage) return Buffer(map(bytes), bytes, free_pages);
 #endif
   return allocate_aligned(bytes);
 }
@@ -75,7 +76,7 @@ Buffer WeightArena::allocate(int64_t bytes) {
   std::byte* data = rest_;
   rest_ += taken;
   rest_bytes_ -= taken;
-  return Buffer(data, bytes, unmap);
+  return Buffer(data, bytes, free_pages);
 }
 
 void WeightArena::release_rest() {

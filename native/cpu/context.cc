@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::align_val_t kAlignment{64};
 
-void free_scratch(void* data, int64_t) { ::operator delete(data, kAlignment); }
+void free_scratch(void*, void* data, int64_t) { ::operator delete(data, kAlignment); }
 
 }  // namespace
 

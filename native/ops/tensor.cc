@@ -38,6 +38,8 @@ const char* dtype_name(Dtype dtype) {
       return "F16";
     case Dtype::kI32:
       return "I32";
+    case Dtype::kI8:
+      return "I8";
     case Dtype::kU8:
       break;
   }

@@ -10,7 +10,7 @@
 
 namespace msn {
 
-enum class Dtype : uint8_t { kF64, kF32, kBf16, kF16, kI32, kU8 };
+enum class Dtype : uint8_t { kF64, kF32, kBf16, kF16, kI32, kI8, kU8 };
 
 constexpr int64_t dtype_size(Dtype dtype) {
   switch (dtype) {
@@ -22,6 +22,7 @@ constexpr int64_t dtype_size(Dtype dtype) {
     case Dtype::kBf16:
     case Dtype::kF16:
       return 2;
+    case Dtype::kI8:
     case Dtype::kU8:
       return 1;
   }
@@ -32,9 +33,11 @@ const char* dtype_name(Dtype dtype);  // "F32", as in safetensors
 // Memory of a backend. The owner frees it through the backend that allocated it.
 class Buffer {
  public:
-  using Deleter = void (*)(void* data, int64_t bytes);
+  // owner: whose memory it is, for allocators that have to know; must outlive the buffer. Must not throw.
+  using Deleter = void (*)(void* owner, void* data, int64_t bytes);
   Buffer() = default;
-  Buffer(void* data, int64_t bytes, Deleter deleter) : data_(data), bytes_(bytes), deleter_(deleter) {}
+  Buffer(void* data, int64_t bytes, Deleter deleter, void* owner = nullptr)
+      : data_(data), bytes_(bytes), deleter_(deleter), owner_(owner) {}
   ~Buffer() { reset(); }
   Buffer(Buffer&& other) noexcept { swap(other); }
   Buffer& operator=(Buffer&& other) noexcept {
@@ -51,7 +54,7 @@ class Buffer {
 
  private:
   void reset() {
-    if (data_ != nullptr) deleter_(data_, bytes_);
+    if (data_ != nullptr) deleter_(owner_, data_, bytes_);
     data_ = nullptr;
     bytes_ = 0;
   }
@@ -59,10 +62,12 @@ class Buffer {
     std::swap(data_, other.data_);
     std::swap(bytes_, other.bytes_);
     std::swap(deleter_, other.deleter_);
+    std::swap(owner_, other.owner_);
   }
   void* data_ = nullptr;
   int64_t bytes_ = 0;
   Deleter deleter_ = nullptr;
+  void* owner_ = nullptr;
 };
 
 // A view, contiguous, row-major, not owning. An empty tensor (data == nullptr) stands for "none".
@@ -97,7 +102,7 @@ struct Tensor {
 // A matrix [outputs, inputs] in the layout its backend multiplies with; opaque to everyone else.
 struct WeightMatrix {
   Buffer storage;
-  Dtype dtype = Dtype::kF32;  // of the stored values: kF32 or kBf16
+  Dtype dtype = Dtype::kF32;  // of the stored values: kF32, kBf16, or kI8 with an f32 scale for every row
   int64_t outputs = 0;
   int64_t inputs = 0;
 };

@@ -1,0 +1,71 @@
+// The device behind 'cuda' and 'cuda:N', or why there is none.
+#include "backend/cuda/cuda_choice.h"
+
+#include <charconv>
+
+namespace msn {
+namespace {
+
+[[noreturn]] void refuse(const std::string& reason) {
+  throw Error(ErrorCode::kDevice, reason + "; use 'cpu' or 'auto' to compute without CUDA", "device");
+}
+
+std::string device_list() {
+  std::string list;
+  for (int index = 0; index < cuda_module().devices; ++index) {
+    const CudaDevice& device = CudaDevice::at(index);
+    list += (index == 0 ? "" : ", ") + device.kind() + " (" + device.name() + ")";
+  }
+  return list;
+}
+
+// The number behind "cuda:"; refuses anything else.
+int64_t device_number(const std::string& name) {
+  constexpr size_t kPrefix = sizeof "cuda:" - 1;
+  int64_t number = -1;
+  const char *first = name.data() + kPrefix, *last = name.data() + name.size();
+  const auto [end, failure] = std::from_chars(first, last, number);
+  if (first == last || failure != std::errc() || end != last || number < 0)
+    throw Error(ErrorCode::kInvalidArgument, "expected auto, cpu, cuda or cuda:N, received " + name,
+                "device");
+  return number;
+}
+
+}  // namespace
+
+std::string why_unsupported(const CudaDevice& device) {
+  if (device.supported()) return {};
+  return device.kind() + " (" + device.name() + ") has compute capability " + device.compute_capability() +
+         ", at least 8.0 is needed";
+}
+
+std::string why_no_cuda() {
+  const CudaModule& module = cuda_module();
+  if (!module.usable()) return module.reason;
+  std::string reasons;
+  for (int index = 0; index < module.devices; ++index) {
+    const std::string reason = why_unsupported(CudaDevice::at(index));
+    if (reason.empty()) return {};
+    reasons += (index == 0 ? "" : ", ") + reason;
+  }
+  return reasons;
+}
+
+CudaDevice& choose_cuda_device(const std::string& name) {
+  const CudaModule& module = cuda_module();
+  const int64_t number = name == "cuda" ? -1 : device_number(name);
+  if (!module.usable()) refuse(module.reason);
+  if (number < 0) {
+    for (int index = 0; index < module.devices; ++index)
+      if (CudaDevice::at(index).supported()) return CudaDevice::at(index);
+    refuse(why_no_cuda());
+  }
+  if (number >= module.devices)
+    refuse("there is no " + name + ": this process sees " + device_list() +
+           " (CUDA_VISIBLE_DEVICES may hide others)");
+  CudaDevice& device = CudaDevice::at(static_cast<int>(number));
+  if (!device.supported()) refuse(why_unsupported(device));
+  return device;
+}
+
+}  // namespace msn

@@ -1,0 +1,20 @@
+// Which CUDA device a name stands for.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "backend/cuda/cuda_device.h"
+
+namespace msn {
+
+// Why no CUDA device can be had, one sentence; empty when one can.
+std::string why_no_cuda();
+
+// 'cuda' (the first device that is supported) or 'cuda:N'. Throws ERR_DEVICE and says why it cannot be had;
+// ERR_INVALID_ARGUMENT for another name.
+CudaDevice& choose_cuda_device(const std::string& name);
+
+// What is wrong with a device; empty when it is supported.
+std::string why_unsupported(const CudaDevice& device);
+
+}  // namespace msn
