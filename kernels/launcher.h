@@ -51,6 +51,6 @@ Status launch(void (*kernel)(Args), const Grid& grid, const Args& args, const La
 #endif
 }
 
-constexpr int64_t divided_up(int64_t value, int64_t by) { return (value + by - 1) / by; }
+MSN_HOST_DEVICE constexpr int64_t divided_up(int64_t value, int64_t by) { return (value + by - 1) / by; }
 
 }  // namespace msn::kernels
