@@ -104,6 +104,17 @@ __device__ __forceinline__ uint32_t pack_bf16(float low, float high) {
 #endif
 }
 
+// 2^x within two units in the last place; what is below the smallest normal number becomes 0.
+__device__ __forceinline__ float exp2_approx(float x) {
+#ifdef __CUDACC__
+  float power;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(x));
+  return power;
+#else
+  return exp2f(x);
+#endif
+}
+
 __device__ __forceinline__ float low_half(uint32_t packed) { return __uint_as_float(packed << 16); }
 __device__ __forceinline__ float high_half(uint32_t packed) { return __uint_as_float(packed & 0xFFFF0000u); }
 
