@@ -1,44 +1,76 @@
 // RMSNorm, one block a row: s = input + addend, y = weight * s / sqrt(mean(s^2) + epsilon)
-// (arXiv 1910.07467). The sum of squares has one order, whatever the number of rows.
+// (arXiv 1910.07467), rows [rows, width]. The row stays in registers between the sum and the product. The sum
+// of squares has one order, a function of the width alone.
 #include "kernels/block_reduce.h"
 #include "kernels/launcher.h"
-#include "kernels/ptx.h"
 #include "kernels/rms_norm.h"
+#include "kernels/runs.h"
 
 namespace msn::kernels {
 namespace {
 
 constexpr int kThreads = 256;
+constexpr int64_t kPass = kThreads * kRun;  // what a block reads at once
 
+// kPasses: width / kPass, rounded up to what is compiled.
+template <int kPasses, bool kWide>
 __global__ void __launch_bounds__(kThreads) rms_norm_kernel(const RmsNormForward args) {
+  // The weights come with the row while registers last, so that nothing is waited for after the sum.
+  constexpr int kEarly = kPasses <= 4 ? kPasses : 1;
   wait_for_inputs();
   let_next_start();
   float* const partial = shared_memory<float>();  // [warps]
-  const int64_t first = static_cast<int64_t>(blockIdx.x) * args.width;
+  const int64_t row = static_cast<int64_t>(blockIdx.x) * args.width;
+  const int64_t first = static_cast<int64_t>(threadIdx.x) * kRun;
+  float values[kPasses][kRun], weights[kEarly][kRun];
+#pragma unroll
+  for (int pass = 0; pass < kPasses; ++pass) {
+    const int64_t at = first + pass * kPass;
+    load_run<kWide>(args.input + row + at, args.width - at, values[pass]);
+    if (kEarly == kPasses) load_run<kWide>(args.weight + at, args.width - at, weights[pass % kEarly]);
+  }
   float squares = 0;
-  for (int64_t i = threadIdx.x; i < args.width; i += kThreads) {
-    float value = args.input[first + i];
+#pragma unroll
+  for (int pass = 0; pass < kPasses; ++pass) {
+    const int64_t at = first + pass * kPass;
     if (args.addend != nullptr) {
-      value += to_float(args.addend[first + i]);
-      args.sum[first + i] = value;
+      float addend[kRun];
+      load_run<kWide>(args.addend + row + at, args.width - at, addend);
+#pragma unroll
+      for (int i = 0; i < kRun; ++i) values[pass][i] += addend[i];
+      store_run<kWide>(args.sum + row + at, args.width - at, values[pass]);
     }
-    squares = fmaf(value, value, squares);
+#pragma unroll
+    for (int i = 0; i < kRun; ++i) squares = fmaf(values[pass][i], values[pass][i], squares);
   }
   const float mean = block_sum<kThreads>(squares, partial) / static_cast<float>(args.width);
   const float inverse = 1.0f / sqrtf(mean + args.epsilon);
   if (threadIdx.x == 0 && args.inverse_rms != nullptr) args.inverse_rms[blockIdx.x] = inverse;
-  const float* const values = args.addend != nullptr ? args.sum : args.input;
-  // A thread reads what it wrote itself.
-  for (int64_t i = threadIdx.x; i < args.width; i += kThreads)
-    args.output[first + i] = to_bf16(values[first + i] * inverse * args.weight[i]);
+#pragma unroll
+  for (int pass = 0; pass < kPasses; ++pass) {
+    const int64_t at = first + pass * kPass;
+    if (kEarly != kPasses) load_run<kWide>(args.weight + at, args.width - at, weights[0]);
+#pragma unroll
+    for (int i = 0; i < kRun; ++i) values[pass][i] = values[pass][i] * inverse * weights[pass % kEarly][i];
+    store_run<kWide>(args.output + row + at, args.width - at, values[pass]);
+  }
+}
+
+template <int kPasses>
+Status launch_passes(const RmsNormForward& args, const Launch& where) {
+  const Grid grid{dim3(static_cast<unsigned>(args.rows)), dim3(kThreads), kThreads / 32 * sizeof(float)};
+  const bool wide = wide_rows(args.width, args.input, args.addend, args.sum, args.weight, args.output);
+  return launch(wide ? rms_norm_kernel<kPasses, true> : rms_norm_kernel<kPasses, false>, grid, args, where);
 }
 
 }  // namespace
 
 Status rms_norm_forward(const RmsNormForward& args, const Launch& where) {
   if (args.rows == 0) return 0;
-  const Grid grid{dim3(static_cast<unsigned>(args.rows)), dim3(kThreads), kThreads / 32 * sizeof(float)};
-  return launch(rms_norm_kernel, grid, args, where);
+  if (args.width <= kPass) return launch_passes<1>(args, where);
+  if (args.width <= 2 * kPass) return launch_passes<2>(args, where);
+  if (args.width <= 4 * kPass) return launch_passes<4>(args, where);
+  return launch_passes<16>(args, where);
 }
 
 }  // namespace msn::kernels

@@ -1,0 +1,39 @@
+// SwiGLU, one thread a run of a row: output = gate / (1 + exp(-gate)) * up, bf16 [rows, inner] from
+// gate_up [rows, 2 * inner].
+#include "kernels/launcher.h"
+#include "kernels/runs.h"
+#include "kernels/swiglu.h"
+
+namespace msn::kernels {
+namespace {
+
+constexpr int kThreads = 256;
+
+template <bool kWide>
+__global__ void __launch_bounds__(kThreads) swiglu_kernel(const SwiGluForward args) {
+  wait_for_inputs();
+  let_next_start();
+  const uint32_t runs_of_row = static_cast<uint32_t>(divided_up(args.inner, kRun));
+  const uint32_t run = blockIdx.x * kThreads + threadIdx.x;
+  const int64_t row = run / runs_of_row, i = int64_t{run % runs_of_row} * kRun;
+  if (row >= args.rows) return;
+  const Bf16* const gates = args.gate_up + row * 2 * args.inner + i;
+  float gate[kRun], up[kRun];
+  load_run<kWide>(gates, args.inner - i, gate);
+  load_run<kWide>(gates + args.inner, args.inner - i, up);
+#pragma unroll
+  for (int j = 0; j < kRun; ++j) up[j] *= gate[j] / (1.0f + expf(-gate[j]));
+  store_run<kWide>(args.output + row * args.inner + i, args.inner - i, up);
+}
+
+}  // namespace
+
+Status swiglu_forward(const SwiGluForward& args, const Launch& where) {
+  if (args.rows == 0) return 0;
+  const bool wide = wide_rows(args.inner, args.gate_up, args.output);
+  const int64_t runs = args.rows * divided_up(args.inner, kRun);
+  const Grid grid{dim3(static_cast<unsigned>(divided_up(runs, kThreads))), dim3(kThreads)};
+  return launch(wide ? swiglu_kernel<true> : swiglu_kernel<false>, grid, args, where);
+}
+
+}  // namespace msn::kernels
