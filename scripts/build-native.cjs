@@ -1,16 +1,32 @@
 'use strict';
 // Builds the addon into build/Release and the tests' addon into build/testing.
-//   node scripts/build-native.cjs [--debug | --sanitize]
+//   node scripts/build-native.cjs [--debug | --sanitize] [--cuda] [--shim]
+// --cuda: the CUDA module beside the addon, too; needs nvcc and minutes.
+// --shim: the kernels for the host shim beside the addon, too, and build/kernels/kernel_tests.
+// What an earlier build of the folder was asked for stays.
 // Debug builds go to build-debug/, those with address and undefined-behaviour sanitizers to build-sanitize/build/
 // (so that MAKESOMENOISE_PREBUILD=build-sanitize makes node-gyp-build load the addon from there).
+const fs = require('node:fs');
 const path = require('node:path');
 const { buildWithCmakeJs, root } = require('./cmake-js.cjs');
 
+const asked = (option) => process.argv.includes(option);
 const options = ['--CDMSN_TESTING=ON'];
-if (process.argv.includes('--sanitize')) {
-  options.push('-D', '-O', path.join(root, 'build-sanitize', 'build'));
-  options.push('--CDMSN_SANITIZE=address,undefined', '--CDMSN_STATIC_LIBSTDCXX=OFF');
-} else if (process.argv.includes('--debug')) {
-  options.push('-D', '-O', path.join(root, 'build-debug'));
+let folder = path.join(root, 'build');
+if (asked('--sanitize')) {
+  folder = path.join(root, 'build-sanitize', 'build');
+  options.push('-D', '-O', folder, '--CDMSN_SANITIZE=address,undefined', '--CDMSN_STATIC_LIBSTDCXX=OFF');
+} else if (asked('--debug')) {
+  folder = path.join(root, 'build-debug');
+  options.push('-D', '-O', folder);
 }
+
+/** Whether an earlier configuration of the folder decided on the CUDA module. */
+function cudaDecided() {
+  const cache = path.join(folder, 'CMakeCache.txt');
+  return fs.existsSync(cache) && /^MSN_CUDA:/m.test(fs.readFileSync(cache, 'utf8'));
+}
+if (asked('--cuda')) options.push('--CDMSN_CUDA=ON');
+else if (!cudaDecided()) options.push('--CDMSN_CUDA=OFF');
+if (asked('--shim')) options.push('--CDMSN_CUDA_SHIM=ON');
 process.exit(buildWithCmakeJs(options));

@@ -1,0 +1,350 @@
+#include "kernels/shim/block.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdarg>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "kernels/shim/sanitizers.h"
+
+namespace msn::kernels::shim {
+
+thread_local constinit const ThreadContext* current_thread = nullptr;
+thread_local constinit const BlockContext* current_block = nullptr;
+
+namespace {
+
+thread_local Block* this_block = nullptr;
+
+constexpr size_t kGuardBytes = 4096;  // behind a block's shared memory
+constexpr size_t kWarpObjects = 64;   // where the warps' addresses begin among the sync objects
+constexpr size_t kSyncBytes = 1024;
+
+// Addresses that no block before used: an address used twice would order the two blocks' accesses.
+char* fresh_sync_objects() {
+  constexpr size_t kRegion = size_t{1} << 34;
+  static char* const region = static_cast<char*>(
+      mmap(nullptr, kRegion, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+  static std::atomic<size_t> used{0};
+  return region + used++ % (kRegion / kSyncBytes) * kSyncBytes;
+}
+
+}  // namespace
+
+Block::Block() = default;
+
+Block::~Block() {
+  for (Fiber* fiber : fibers_) delete fiber;
+}
+
+void Block::adopt_this_thread() { own_stack_.adopt_this_thread(); }
+
+void Block::see_all_ends() { acquire(&end_object_); }
+
+void Block::run(const GridShape& grid, uint3 index, const Settings& settings,
+                const std::function<void()>& body) {
+  this_block = this;
+  body_ = &body;
+  prepare(grid, index, settings);
+  current_block = &context_;
+  release(&launch_object_);
+  running_ = take_next();
+  Fiber& first = fiber_of(*running_);
+  first.resume_from(own_stack_);
+  current_thread = nullptr;
+  current_block = nullptr;
+  if (alive_ > 0) report_deadlock();
+  if (__asan_poison_memory_region == nullptr)
+    for (size_t i = 0; i < 64; ++i)
+      if (shared_memory_[grid.shared_bytes + i] != 0xFF)
+        fail("block (%u, %u, %u) wrote behind its %zu bytes of shared memory", index.x, index.y, index.z,
+             grid.shared_bytes);
+}
+
+void Block::prepare(const GridShape& grid, uint3 index, const Settings& settings) {
+  const dim3 shape = grid.threads;
+  thread_count_ = alive_ = shape.x * shape.y * shape.z;
+  if (threads_.size() < thread_count_) threads_.resize(thread_count_);
+  const bool same_shape = shape.x == shape_.x && shape.y == shape_.y && shape.z == shape_.z;
+  shape_ = shape;
+  lazy_copies_ = settings.lazy_copies;
+  at_barrier_ = 0;
+  std::memset(votes_, 0, sizeof votes_);
+  votes_[0][1] = votes_[1][1] = 1;
+  ready_.reset(settings.schedule,
+               settings.seed * 0x9E3779B97F4A7C15u ^
+                   (index.x + 131 * uint64_t{index.y} + 65537 * uint64_t{index.z} + 1) * 0xD1342543DE82EF95u);
+  for (unsigned i = 0; i < thread_count_; ++i) {
+    Thread& thread = threads_[i];
+    if (!same_shape)
+      thread.context = {
+          {i % shape.x, i / shape.x % shape.y, i / (shape.x * shape.y)}, i, i / kLanes, i % kLanes};
+    thread.fiber = nullptr;
+    thread.state = State::kReady;
+    thread.waited_for_inputs = false;
+    thread.copy_group = 0;
+    thread.copies.clear();
+    ready_.add(i);
+  }
+  for (unsigned warp = 0; warp < (thread_count_ + kLanes - 1) / kLanes; ++warp)
+    warps_[warp].pending_count = 0;
+  if (under_thread_sanitizer()) {
+    sync_objects_ = fresh_sync_objects();
+    while (fibers_.size() < thread_count_) add_fiber();
+    ++blocks_run_;  // the fiber of a thread was another thread's in the last block
+  }
+  prepare_shared_memory(grid.shared_bytes);
+  context_ = {index, grid.threads, grid.blocks, shared_memory_};
+}
+
+// All ones, which are NaNs, and poisoned or checked behind its end.
+void Block::prepare_shared_memory(size_t bytes) {
+  const size_t wanted = (bytes + kGuardBytes + 4095) & ~size_t{4095};
+  if (under_thread_sanitizer()) {  // new addresses, so that blocks do not seem to share it
+    if (shared_memory_ != nullptr) munmap(shared_memory_, shared_capacity_);
+    shared_capacity_ = wanted;
+    shared_memory_ = static_cast<unsigned char*>(
+        mmap(nullptr, wanted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  } else if (shared_capacity_ < wanted) {
+    std::free(shared_memory_);
+    shared_capacity_ = wanted;
+    shared_memory_ = static_cast<unsigned char*>(std::aligned_alloc(4096, wanted));
+  }
+  if (__asan_unpoison_memory_region != nullptr)
+    __asan_unpoison_memory_region(shared_memory_, shared_capacity_);
+  std::memset(shared_memory_, 0xFF, bytes + 64);
+  if (__asan_poison_memory_region != nullptr)
+    __asan_poison_memory_region(shared_memory_ + bytes, shared_capacity_ - bytes);
+}
+
+Block::Thread* Block::take_next() {
+  const int next = ready_.take();
+  return next == ReadyThreads::kNone ? nullptr : &threads_[static_cast<size_t>(next)];
+}
+
+// Makes `next` the running thread; its fiber is to be switched to.
+Fiber& Block::fiber_of(Thread& next) {
+  running_ = &next;
+  current_thread = &next.context;
+  if (next.fiber != nullptr) return *next.fiber;
+  if (under_thread_sanitizer()) {
+    next.fiber = fibers_[(next.context.linear + blocks_run_) % fibers_.size()];
+  } else {
+    if (free_fibers_.empty()) {
+      add_fiber();
+      free_fibers_.push_back(fibers_.back());
+    }
+    next.fiber = free_fibers_.back();
+    free_fibers_.pop_back();
+  }
+  return *next.fiber;
+}
+
+void Block::add_fiber() {
+  fibers_.push_back(new Fiber(&Block::run_threads, this, static_cast<unsigned>(fibers_.size())));
+}
+
+// A fiber's whole life: threads, one after another.
+void Block::run_threads(void* block) {
+  Block& self = *static_cast<Block*>(block);
+  for (;;) {
+    acquire(&self.launch_object_);
+    (*self.body_)();
+    release(&self.end_object_);
+    self.finish_running();
+  }
+}
+
+// Returns when this fiber has a new thread to run.
+[[gnu::noinline]] void Block::finish_running() {
+  if (!running_->waited_for_inputs) fail("a kernel has to call wait_for_inputs() in every thread");
+  running_->state = State::kFinished;
+  --alive_;
+  if (at_barrier_ > 0 && at_barrier_ == alive_) release_barrier();
+  Fiber* const mine = running_->fiber;
+  Thread* const next = take_next();
+  if (next != nullptr && next->fiber == nullptr && !under_thread_sanitizer()) {
+    next->fiber = mine;
+    running_ = next;
+    current_thread = &next->context;
+    return;
+  }
+  Fiber& target = next == nullptr ? own_stack_ : fiber_of(*next);
+  if (!under_thread_sanitizer()) free_fibers_.push_back(mine);
+  target.resume_from(*mine);
+}
+
+[[gnu::noinline]] void Block::switch_to_next() {
+  Fiber* const mine = running_->fiber;
+  Thread* const next = take_next();
+  Fiber& target = next == nullptr ? own_stack_ : fiber_of(*next);
+  if (&target == mine) return;
+  target.resume_from(*mine);
+}
+
+int Block::synchronize(int predicate, Vote vote) {
+  const unsigned parity = barrier_generation_ & 1;
+  char* const object = sync_objects_ + parity;
+  if (under_thread_sanitizer()) release(object);
+  int (&votes)[3] = votes_[parity];
+  votes[0] += predicate != 0;
+  votes[1] &= predicate != 0;
+  votes[2] |= predicate != 0;
+  ++at_barrier_;
+  if (at_barrier_ == alive_) {
+    release_barrier();
+  } else {
+    running_->state = State::kAtBarrier;
+    switch_to_next();
+  }
+  if (under_thread_sanitizer()) acquire(object);
+  return votes[static_cast<int>(vote)];
+}
+
+void Block::release_barrier() {
+  at_barrier_ = 0;
+  ++barrier_generation_;
+  int (&votes)[3] = votes_[barrier_generation_ & 1];  // of the next barrier: all have read what was there
+  votes[0] = votes[2] = 0;
+  votes[1] = 1;
+  for (unsigned i = 0; i < thread_count_; ++i) {
+    if (threads_[i].state != State::kAtBarrier) continue;
+    threads_[i].state = State::kReady;
+    ready_.add(i);
+  }
+}
+
+void Block::warp_collective(uint32_t mask, WarpFunction function, void* slot, bool orders_memory) {
+  Thread& me = *running_;
+  const unsigned lane = me.context.lane;
+  Warp& warp = warps_[me.context.warp];
+  if ((mask >> lane & 1) == 0)
+    fail("warp collective: the calling lane %u is not in the mask %08x", lane, mask);
+  const bool ordered = orders_memory && under_thread_sanitizer();
+  char* const object = sync_objects_ + kWarpObjects + me.context.warp;
+  if (ordered) release(object);
+  warp.slots[lane] = slot;
+  unsigned k = 0;
+  while (k < warp.pending_count && (warp.pending[k].mask & mask) == 0) ++k;
+  if (k == warp.pending_count) warp.pending[warp.pending_count++] = {mask, 0, function};
+  Collective& pending = warp.pending[k];
+  if (pending.mask != mask || pending.function != function)
+    fail("divergent warp collective: lane %u comes with mask %08x, the warp waits in %s with mask %08x", lane,
+         mask, pending.function == function ? "the same operation" : "another operation", pending.mask);
+  pending.arrived |= 1u << lane;
+  if (pending.arrived == mask) {
+    pending = warp.pending[--warp.pending_count];
+    if (function != nullptr) function(warp.slots, mask);
+    const uint32_t others = mask & ~(1u << lane);
+    const unsigned first = me.context.linear - lane;
+    for (uint32_t rest = others; rest != 0; rest &= rest - 1)
+      threads_[first + static_cast<unsigned>(std::countr_zero(rest))].state = State::kReady;
+    ready_.add_warp(me.context.warp, others);
+  } else {
+    me.state = State::kInCollective;
+    me.mask = mask;
+    switch_to_next();
+  }
+  if (ordered) acquire(object);
+}
+
+void Block::yield() {
+  ready_.add(running_->context.linear);
+  switch_to_next();
+}
+
+void Block::copy_async(void* shared, const void* global, int bytes, int wanted_bytes) {
+  const uintptr_t source = wanted_bytes > 0 ? reinterpret_cast<uintptr_t>(global) : 0;
+  if (((reinterpret_cast<uintptr_t>(shared) | source) & static_cast<uintptr_t>(bytes - 1)) != 0)
+    fail("asynchronous copy of %d bytes: %p or %p is not aligned", bytes, shared, global);
+  const AsyncCopy copy{shared, global, bytes, wanted_bytes, running_->copy_group};
+  if (!lazy_copies_) return land(copy);
+  std::memset(shared, 0xFF, static_cast<size_t>(bytes));
+  running_->copies.push_back(copy);
+}
+
+void Block::wait_for_copies(int pending_groups) {
+  const int first_pending = running_->copy_group - pending_groups;
+  size_t kept = 0;
+  for (const AsyncCopy& copy : running_->copies) {
+    if (copy.group < first_pending)
+      land(copy);
+    else
+      running_->copies[kept++] = copy;
+  }
+  running_->copies.resize(kept);
+}
+
+// memcpy and memset are called, not inlined (-fno-builtin): sanitizers watch the calls.
+void Block::land(const AsyncCopy& copy) {
+  if (copy.wanted_bytes > 0) std::memcpy(copy.shared, copy.global, static_cast<size_t>(copy.wanted_bytes));
+  if (copy.bytes > copy.wanted_bytes)
+    std::memset(static_cast<char*>(copy.shared) + copy.wanted_bytes, 0,
+                static_cast<size_t>(copy.bytes - copy.wanted_bytes));
+}
+
+void Block::report_deadlock() {
+  const uint3 index = context_.index;
+  std::fprintf(stderr, "CUDA shim: deadlock in block (%u, %u, %u): %u of %u threads never end\n", index.x,
+               index.y, index.z, alive_, thread_count_);
+  unsigned shown = 0;
+  for (unsigned i = 0; i < thread_count_ && shown < 8; ++i) {
+    const Thread& thread = threads_[i];
+    if (thread.state == State::kFinished) continue;
+    ++shown;
+    if (thread.state == State::kAtBarrier)
+      std::fprintf(stderr, "  thread %u waits at the block's barrier\n", i);
+    else
+      std::fprintf(stderr, "  thread %u waits in a warp collective with mask %08x\n", i, thread.mask);
+  }
+  std::fflush(stderr);
+  _exit(71);
+}
+
+void Block::describe_running(char* text, size_t bytes) const {
+  const uint3 block = context_.index;
+  const uint3 thread = running_->context.index;
+  std::snprintf(text, bytes, "block (%u, %u, %u), thread (%u, %u, %u): ", block.x, block.y, block.z, thread.x,
+                thread.y, thread.z);
+}
+
+// ---- execution.h
+void fail(const char* format, ...) {
+  char where[128] = "";
+  if (current_thread != nullptr) this_block->describe_running(where, sizeof where);
+  std::fprintf(stderr, "CUDA shim: %s", where);
+  va_list arguments;
+  va_start(arguments, format);
+  std::vfprintf(stderr, format, arguments);
+  va_end(arguments);
+  std::fputc('\n', stderr);
+  std::fflush(stderr);
+  _exit(70);
+}
+
+void wait_for_inputs() { this_block->wait_for_inputs(); }
+void synchronize_block() { this_block->synchronize(0, Vote::kCount); }
+int synchronize_block(int predicate, Vote vote) { return this_block->synchronize(predicate, vote); }
+void synchronize_warp(uint32_t mask) { this_block->warp_collective(mask, nullptr, nullptr, true); }
+void warp_collective(uint32_t mask, WarpFunction function, void* slot) {
+  this_block->warp_collective(mask, function, slot, false);
+}
+void yield() { this_block->yield(); }
+void copy_async(void* shared, const void* global, int bytes, int wanted_bytes) {
+  this_block->copy_async(shared, global, bytes, wanted_bytes);
+}
+void commit_copies() { this_block->commit_copies(); }
+void wait_for_copies(int pending_groups) { this_block->wait_for_copies(pending_groups); }
+
+void fence() {
+  static char object;  // what one thread wrote before its fence is ordered before what follows another's
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  acquire(&object);
+  release(&object);
+}
+
+}  // namespace msn::kernels::shim

@@ -1,0 +1,115 @@
+// One block of threads at a time, each on a fiber: barriers, warp collectives, asynchronous copies, and the
+// diagnosis of what can never end.
+//
+// A thread that never waits runs on the stack of the one before it, so that kernels without barriers cost one
+// call a thread; the thread sanitizer tells threads apart by their fibers and gets one for each.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "kernels/shim/execution.h"
+#include "kernels/shim/fiber.h"
+#include "kernels/shim/ready_threads.h"
+#include "kernels/shim/settings.h"
+
+namespace msn::kernels::shim {
+
+struct GridShape {
+  dim3 blocks;
+  dim3 threads;
+  size_t shared_bytes;
+};
+
+class Block {
+ public:
+  Block();
+  ~Block();
+
+  // The blocks that follow run on the calling thread.
+  void adopt_this_thread();
+
+  // Runs the block `index` to its end.
+  void run(const GridShape& grid, uint3 index, const Settings& settings, const std::function<void()>& body);
+
+  // What the blocks did has happened before what the calling thread does next.
+  void see_all_ends();
+
+  // For the running thread; see execution.h.
+  void wait_for_inputs() { running_->waited_for_inputs = true; }
+  int synchronize(int predicate, Vote vote);
+  void warp_collective(uint32_t mask, WarpFunction function, void* slot, bool orders_memory);
+  void yield();
+  void copy_async(void* shared, const void* global, int bytes, int wanted_bytes);
+  void commit_copies() { ++running_->copy_group; }
+  void wait_for_copies(int pending_groups);
+  void describe_running(char* text, size_t bytes) const;
+
+ private:
+  enum class State : uint8_t { kReady, kAtBarrier, kInCollective, kFinished };
+  struct AsyncCopy {
+    void* shared;
+    const void* global;
+    int bytes;
+    int wanted_bytes;
+    int group;
+  };
+  struct Thread {
+    ThreadContext context;
+    Fiber* fiber;  // null until it starts
+    State state;
+    bool waited_for_inputs;
+    uint32_t mask;  // of the collective it waits in
+    int copy_group;
+    std::vector<AsyncCopy> copies;
+  };
+  struct Collective {
+    uint32_t mask;
+    uint32_t arrived;
+    WarpFunction function;
+  };
+  struct Warp {
+    void* slots[kLanes];
+    Collective pending[kLanes];  // with masks that do not meet
+    unsigned pending_count;
+  };
+
+  static void run_threads(void* block);
+  void prepare(const GridShape& grid, uint3 index, const Settings& settings);
+  void prepare_shared_memory(size_t bytes);
+  Thread* take_next();
+  Fiber& fiber_of(Thread& next);
+  void add_fiber();
+  void switch_to_next();  // the running thread waits
+  void finish_running();
+  void release_barrier();
+  void land(const AsyncCopy& copy);
+  [[noreturn]] void report_deadlock();
+
+  Fiber own_stack_;
+  std::vector<Thread> threads_;
+  std::vector<Fiber*> fibers_;       // all there are
+  std::vector<Fiber*> free_fibers_;  // without a thread
+  Thread* running_ = nullptr;
+  ReadyThreads ready_;
+  Warp warps_[kMaximalWarps];
+  unsigned thread_count_ = 0;
+  unsigned alive_ = 0;
+  unsigned at_barrier_ = 0;
+  unsigned barrier_generation_ = 0;
+  int votes_[2][3] = {};  // of an even and an odd barrier: count, all, any
+  bool lazy_copies_ = true;
+
+  BlockContext context_{};
+  dim3 shape_{0, 0, 0};  // that the threads' indices are of
+  const std::function<void()>* body_ = nullptr;
+  unsigned char* shared_memory_ = nullptr;
+  size_t shared_capacity_ = 0;
+  char* sync_objects_ = nullptr;  // addresses for the thread sanitizer
+  char launch_object_ = 0;
+  char end_object_ = 0;
+  unsigned blocks_run_ = 0;
+};
+
+}  // namespace msn::kernels::shim

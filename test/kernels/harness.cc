@@ -1,0 +1,257 @@
+// kernel_tests [name ...]: runs all tests or those named, prints a line for each and the sum.
+#include "harness.h"
+
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <stdexcept>
+
+#include "backend/cpu_backend.h"
+
+namespace msn::kernels::testing {
+namespace {
+
+constexpr int64_t kGuardBytes = 256;
+constexpr int64_t kScratchBytes = int64_t{64} << 20;
+
+class Failure : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+struct RegisteredTest {
+  const char* name;
+  std::function<void(Check&)> body;
+};
+
+std::vector<RegisteredTest>& tests() {
+  static std::vector<RegisteredTest> list;
+  return list;
+}
+
+void ok(Status status, const std::string& what) {
+  if (status == 0) return;
+  const DeviceFunctions& device = msn_cuda_module()->device;
+  throw Failure(what + ": " + device.error_name(status) + ", " + device.error_text(status));
+}
+
+// What all tests share: the device, its stream and scratch, and the reference engine.
+struct Bench {
+  const DeviceFunctions& device = msn_cuda_module()->device;
+  DeviceDescription description{};
+  Launch where;
+  std::shared_ptr<Backend> cpu = make_cpu_backend(2, best_instruction_set());
+
+  Bench() {
+    ok(device.select(0), "select the device");
+    ok(device.describe(0, &description), "describe the device");
+    ok(device.create_stream(&where.stream), "create a stream");
+    where.device = &description.facts;
+    where.scratch_bytes = kScratchBytes;
+    ok(device.allocate(&where.scratch, kScratchBytes), "allocate scratch memory");
+    void* tickets = nullptr;
+    ok(device.allocate(&tickets, kTickets * int64_t{sizeof(uint32_t)}), "allocate tickets");
+    where.tickets = static_cast<uint32_t*>(tickets);
+    reset();
+  }
+  // As every launcher may expect it.
+  void reset() {
+    ok(device.fill(where.scratch, 0, kScratchBytes, where.stream), "clear the scratch memory");
+    ok(device.fill(where.tickets, 0, kTickets * int64_t{sizeof(uint32_t)}, where.stream),
+       "clear the tickets");
+    ok(device.synchronize(where.stream), "synchronize");
+  }
+  void read(void* host, const void* memory, int64_t bytes) const {
+    ok(device.copy_to_host(host, memory, bytes, where.stream), "copy to the host");
+    ok(device.synchronize(where.stream), "synchronize");
+  }
+};
+
+Bench& bench() {
+  static Bench* const bench = new Bench;
+  return *bench;
+}
+
+}  // namespace
+
+// ---- values
+std::vector<float> to_floats(const std::vector<Bf16>& values) {
+  std::vector<float> result;
+  result.reserve(values.size());
+  for (const Bf16 value : values) result.push_back(to_float(value));
+  return result;
+}
+
+std::vector<Bf16> to_bf16s(const std::vector<float>& values) {
+  std::vector<Bf16> result;
+  result.reserve(values.size());
+  for (const float value : values) result.push_back(to_bf16(value));
+  return result;
+}
+
+std::vector<float> rounded_to_bf16(const std::vector<float>& values) { return to_floats(to_bf16s(values)); }
+
+uint64_t Random::bits() {  // splitmix64
+  uint64_t z = state_ += 0x9E3779B97F4A7C15u;
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+  return z ^ (z >> 31);
+}
+
+double Random::unit() { return static_cast<double>(bits() >> 11) * 0x1p-53; }
+
+int64_t Random::integer(int64_t low, int64_t high) {
+  return low + static_cast<int64_t>(bits() % static_cast<uint64_t>(high - low + 1));
+}
+
+std::vector<float> Random::uniform(int64_t count, float low, float high) {
+  std::vector<float> values(static_cast<size_t>(count));
+  for (float& value : values) value = low + (high - low) * static_cast<float>(unit());
+  return values;
+}
+
+std::vector<float> Random::normal(int64_t count, float scale) {
+  std::vector<float> values(static_cast<size_t>(count));
+  for (float& value : values)  // Box and Muller
+    value = scale *
+            static_cast<float>(std::sqrt(-2 * std::log(1 - unit())) * std::cos(6.283185307179586 * unit()));
+  return values;
+}
+
+std::vector<Bf16> Random::normal_bf16(int64_t count, float scale) { return to_bf16s(normal(count, scale)); }
+
+std::vector<int32_t> Random::integers(int64_t count, int32_t low, int32_t high) {
+  std::vector<int32_t> values(static_cast<size_t>(count));
+  for (int32_t& value : values) value = static_cast<int32_t>(integer(low, high));
+  return values;
+}
+
+// ---- device memory
+GuardedMemory::GuardedMemory(Check& check, int64_t bytes) : check_(check), bytes_(bytes) {
+  void* memory = nullptr;
+  const int64_t all = bytes + 2 * kGuardBytes;
+  ok(bench().device.allocate(&memory, all), "allocate");
+  allocation_ = static_cast<unsigned char*>(memory);
+  data_ = allocation_ + kGuardBytes;
+  ok(bench().device.fill(memory, 0xFF, all, bench().where.stream), "fill");
+  check_.memory_.push_back(this);
+}
+
+GuardedMemory::~GuardedMemory() {
+  static_cast<void>(bench().device.release(allocation_));
+  std::erase(check_.memory_, this);
+}
+
+void GuardedMemory::write(const void* host, int64_t bytes) {
+  ok(bench().device.copy_from_host(data_, host, bytes, bench().where.stream), "copy from the host");
+}
+
+void GuardedMemory::read(void* host, int64_t bytes) const { bench().read(host, data_, bytes); }
+
+void GuardedMemory::check_guards() const {
+  std::vector<unsigned char> guards(2 * kGuardBytes);
+  bench().read(guards.data(), allocation_, kGuardBytes);
+  bench().read(guards.data() + kGuardBytes, allocation_ + kGuardBytes + bytes_, kGuardBytes);
+  for (const unsigned char byte : guards)
+    if (byte != 0xFF) throw Failure("a kernel wrote beyond an array of " + std::to_string(bytes_) + " bytes");
+}
+
+// ---- checks
+const DeviceFunctions& Check::device() const { return bench().device; }
+const DeviceFacts& Check::facts() const { return bench().description.facts; }
+const Launch& Check::where() const { return bench().where; }
+Backend& Check::cpu() const { return *bench().cpu; }
+
+bool Check::tiny() const {
+  const char* const tiny = std::getenv("MSN_TINY_TESTS");
+  return tiny != nullptr && *tiny == '1';
+}
+
+void Check::ok(Status status, const char* what) const { testing::ok(status, what); }
+
+void Check::finish(Status status) {
+  ok(status, "launch");
+  ok(device().synchronize(where().stream), "synchronize after the launch");
+  for (const GuardedMemory* memory : memory_) memory->check_guards();
+  std::vector<uint32_t> tickets(kTickets);
+  bench().read(tickets.data(), where().tickets, kTickets * int64_t{sizeof(uint32_t)});
+  for (size_t i = 0; i < tickets.size(); ++i)
+    require(tickets[i] == 0, "ticket " + std::to_string(i) + " was not returned");
+}
+
+void Check::close(const std::vector<float>& actual, const std::vector<float>& expected, double tolerance,
+                  const std::string& what) const {
+  require(actual.size() == expected.size(), what + ": expected " + std::to_string(expected.size()) +
+                                                " numbers, received " + std::to_string(actual.size()));
+  double squares = 0;
+  for (const float value : expected) squares += double{value} * value;
+  const double scale = std::sqrt(squares / static_cast<double>(std::max<size_t>(expected.size(), 1)));
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const double error = std::abs(double{actual[i]} - expected[i]);
+    if (error <= tolerance * (std::abs(double{expected[i]}) + scale)) continue;
+    char text[160];
+    std::snprintf(text, sizeof text,
+                  "[%zu]: expected %.9g, received %.9g (root mean square %.3g, tolerance %.2g)", i,
+                  expected[i], actual[i], scale, tolerance);
+    throw Failure(what + text);
+  }
+}
+
+void Check::differs(const std::string& what, size_t index) const {
+  throw Failure(what + ": element " + std::to_string(index) + " has other bits");
+}
+
+void Check::require(bool condition, const std::string& message) const {
+  if (!condition) throw Failure(message);
+}
+
+Test::Test(const char* name, std::function<void(Check&)> body) { tests().push_back({name, std::move(body)}); }
+
+bool run_test(const char* name, const std::function<void(Check&)>& body) {
+  const auto begin = std::chrono::steady_clock::now();
+  std::string failure;
+  try {
+    bench().reset();
+    uint64_t seed = 0;
+    for (const char* letter = name; *letter != '\0'; ++letter)
+      seed = seed * 31 + static_cast<unsigned char>(*letter);
+    Check check(seed);
+    body(check);
+  } catch (const std::exception& error) {
+    failure = error.what();
+  }
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  if (failure.empty())
+    std::printf("passed  %-28s %7.3f s\n", name, seconds);
+  else
+    std::printf("FAILED  %-28s %7.3f s  %s\n", name, seconds, failure.c_str());
+  std::fflush(stdout);
+  return failure.empty();
+}
+
+}  // namespace msn::kernels::testing
+
+int main(int count, char** names) {
+  using namespace msn::kernels::testing;
+  if (count == 2 && std::strcmp(names[1], "--list") == 0) {
+    for (const RegisteredTest& test : tests()) std::puts(test.name);
+    return 0;
+  }
+  int passed = 0;
+  int failed = 0;
+  std::vector<bool> known(static_cast<size_t>(count), false);
+  for (const RegisteredTest& test : tests()) {
+    bool wanted = count == 1;
+    for (int i = 1; i < count; ++i)
+      if (std::strcmp(names[i], test.name) == 0) known[static_cast<size_t>(i)] = wanted = true;
+    if (wanted) ++(run_test(test.name, test.body) ? passed : failed);
+  }
+  for (int i = 1; i < count; ++i) {
+    if (known[static_cast<size_t>(i)]) continue;
+    std::printf("FAILED  %-28s no such test; --list names all\n", names[i]);
+    ++failed;
+  }
+  std::printf("%d passed, %d failed\n", passed, failed);
+  return failed == 0 ? 0 : 1;
+}
