@@ -4,6 +4,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -31,6 +32,8 @@ struct BackendTraits {
   Dtype activations = Dtype::kF32;  // what enters and leaves products and attention: kF32 or kBf16
   int64_t prefill_chunk = 256;      // tokens of one pass over a prompt
   bool replays = false;             // a recording costs less than enqueueing anew
+  // How far below the first node of a pass another may lie where the nodes are no chain.
+  int32_t deepest_node = std::numeric_limits<int32_t>::max();
 };
 
 // A sequence of operations that can be run again, with the same arguments: what changes between two runs lies
@@ -39,6 +42,15 @@ class Recording {
  public:
   virtual ~Recording() = default;
   virtual void replay() = 0;
+};
+
+// A place in the sequence of what has been enqueued, for a host that goes on enqueueing behind it.
+class Event {
+ public:
+  virtual ~Event() = default;
+  virtual void record() = 0;  // the place is behind everything enqueued so far
+  // Returns when all in front of the place is done, and what it wrote into pinned memory is there to read.
+  virtual void wait() = 0;
 };
 
 class Backend {
@@ -54,8 +66,10 @@ class Backend {
   virtual void copy(void* destination, const void* source, int64_t bytes) = 0;
   virtual void fill_zero(void* device, int64_t bytes) = 0;
   virtual void synchronize() = 0;
-  // Host memory that operations read and write, too; the host sees what they wrote after synchronize().
+  // Host memory that operations read and write, too; the host sees what they wrote after synchronize() or an
+  // event. Zeroed.
   virtual Buffer allocate_pinned(int64_t bytes) = 0;
+  virtual std::unique_ptr<Event> make_event() = 0;
 
   // Records what `enqueue` enqueues, operations and copies between device memory only, without running it.
   // Throws what `enqueue` throws.
@@ -78,6 +92,12 @@ class Backend {
   virtual void run(const TopK&) = 0;
   virtual void run(const LogProbability&) = 0;
   virtual void run(const KvCompact&) = 0;
+
+  // Decode steps.
+  virtual void run(const LongestMatch&) = 0;
+  virtual void run(const DraftNodes&) = 0;
+  virtual void run(const SampleTokens&) = 0;
+  virtual void run(const AcceptPath&) = 0;
 
   // Training.
   virtual void run(const NoiseTokens&) = 0;

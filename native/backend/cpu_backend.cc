@@ -5,18 +5,22 @@
 #include "backend/host_checks.h"
 #include "backend/host_memory.h"
 #include "cpu/kernels.h"
+#include "ops/accept_path.h"
 #include "ops/adamw.h"
 #include "ops/cross_entropy.h"
+#include "ops/draft_nodes.h"
 #include "ops/embedding.h"
 #include "ops/gradient_norm.h"
 #include "ops/kv_compact.h"
 #include "ops/linear.h"
 #include "ops/log_probability.h"
+#include "ops/longest_match.h"
 #include "ops/matrix_product.h"
 #include "ops/noise.h"
 #include "ops/packed_attention.h"
 #include "ops/rms_norm.h"
 #include "ops/rotary.h"
+#include "ops/sample_tokens.h"
 #include "ops/split_heads.h"
 #include "ops/swiglu.h"
 #include "ops/top_k.h"
@@ -60,6 +64,13 @@ class RepeatedCall final : public Recording {
   std::function<void()> enqueue_;
 };
 
+// Nothing is ever under way.
+class PastEvent final : public Event {
+ public:
+  void record() override {}
+  void wait() override {}
+};
+
 bool is_float(Dtype dtype) { return dtype != Dtype::kI32 && dtype != Dtype::kU8; }
 
 template <class Kernels>
@@ -78,6 +89,7 @@ class CpuBackend final : public Backend {
   const BackendTraits& traits() const override { return traits_; }
 
   Buffer allocate_pinned(int64_t bytes) override { return allocate_host_memory(bytes); }
+  std::unique_ptr<Event> make_event() override { return std::make_unique<PastEvent>(); }
   std::unique_ptr<Recording> capture(const std::function<void()>& enqueue) override {
     return std::make_unique<RepeatedCall>(enqueue);
   }
@@ -129,6 +141,11 @@ class CpuBackend final : public Backend {
   void run(const TopK& args) override { checked_run(args); }
   void run(const LogProbability& args) override { checked_run(args); }
   void run(const KvCompact& args) override { checked_run(args); }
+
+  void run(const LongestMatch& args) override { checked_run(args); }
+  void run(const DraftNodes& args) override { checked_run(args); }
+  void run(const SampleTokens& args) override { checked_run(args); }
+  void run(const AcceptPath& args) override { checked_run(args); }
 
   void run(const NoiseTokens& args) override { checked_run(args); }
   void run(const MatrixProduct& args) override { checked_run(args); }

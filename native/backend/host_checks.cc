@@ -1,11 +1,17 @@
 #include "backend/host_checks.h"
 
+#include <algorithm>
+
+#include "ops/accept_path.h"
 #include "ops/cross_entropy.h"
+#include "ops/draft_nodes.h"
 #include "ops/embedding.h"
 #include "ops/kv_compact.h"
 #include "ops/log_probability.h"
+#include "ops/longest_match.h"
 #include "ops/noise.h"
 #include "ops/packed_attention.h"
+#include "ops/sample_tokens.h"
 #include "ops/split_heads.h"
 #include "ops/top_k.h"
 #include "ops/tree_attention.h"
@@ -30,6 +36,17 @@ void check_each(const Tensor& indexes, int64_t limit, const char* expected, cons
 void check_cache_rows(const Tensor& first, int64_t rows, int64_t capacity, const char* name) {
   const int64_t row = first.i32()[0];
   if (row < 0 || row + rows > capacity) refuse("a cache row", 0, capacity - rows, row, name);
+}
+
+void check_parents(const Tensor& parents, const char* name) {
+  for (int64_t node = 0; node < parents.shape[0]; ++node)
+    if (parents.i32()[node] < -1 || parents.i32()[node] >= node)
+      refuse("a parent", -1, node - 1, parents.i32()[node], name);
+}
+
+// A count of so many things lies on the device.
+void check_count(const Tensor& count, int64_t least, int64_t most, const char* name) {
+  if (count.i32()[0] < least || count.i32()[0] > most) refuse("a count", least, most, count.i32()[0], name);
 }
 
 // Documents lie one behind another from 0 to the number of tokens.
@@ -61,10 +78,7 @@ void check_indexes(const SplitHeadsForward& args) {
 void check_indexes(const TreeAttention& args) {
   const int64_t nodes = args.query.shape[0];
   check_cache_rows(args.prefix_length, nodes, args.keys.shape[1], "tree_attention.prefix_length");
-  const int32_t* parents = args.parents.i32();
-  for (int64_t node = 0; node < nodes; ++node)
-    if (parents[node] < -1 || parents[node] >= node)
-      refuse("a parent", -1, node - 1, parents[node], "tree_attention.parents");
+  check_parents(args.parents, "tree_attention.parents");
 }
 
 void check_indexes(const LogProbability& args) {
@@ -73,8 +87,7 @@ void check_indexes(const LogProbability& args) {
 
 void check_indexes(const KvCompact& args) {
   const int64_t all = args.sources.shape[0];
-  if (args.count && (args.count.i32()[0] < 0 || args.count.i32()[0] > all))
-    refuse("a count", 0, all, args.count.i32()[0], "kv_compact.count");
+  if (args.count) check_count(args.count, 0, all, "kv_compact.count");
   const int64_t rows = args.count ? args.count.i32()[0] : all;
   const int64_t capacity = args.cache.shape[1];
   check_cache_rows(args.first_row, rows, capacity, "kv_compact.first_row");
@@ -93,6 +106,34 @@ void check_indexes(const TopK& args) {
   for (int64_t i = 0; i < args.rows.shape[0]; ++i)  // negative: left out
     if (args.rows.i32()[i] >= args.logits.shape[0])
       refuse("rows of the logits", 0, args.logits.shape[0] - 1, args.rows.i32()[i], "top_k.rows");
+}
+
+void check_indexes(const LongestMatch& args) {
+  check_count(args.known_count, 0, args.known.shape[0], "longest_match.known_count");
+}
+
+void check_indexes(const DraftNodes& args) {
+  const int64_t depth = args.guesses.shape[0];
+  check_count(args.known_count, 1, args.known.shape[0], "draft_nodes.known_count");
+  check_count(args.known_rows, 0, depth, "draft_nodes.known_rows");
+  check_each(args.depths, depth + 1, "depths", "draft_nodes.depths");
+}
+
+void check_indexes(const SampleTokens& args) {
+  check_parents(args.parents, "sample_tokens.parents");
+  check_each(args.tokens, args.logits.shape[1], "token ids", "sample_tokens.tokens");
+}
+
+void check_indexes(const AcceptPath& args) {
+  const int64_t nodes = args.tokens.shape[0];
+  const int64_t deepest = std::min<int64_t>(kDeepestDraft, args.kept_rows.shape[0] - 1);
+  check_parents(args.parents, "accept_path.parents");
+  check_each(args.depths, deepest + 1, "depths", "accept_path.depths");
+  check_each(args.deepest_below, nodes, "nodes", "accept_path.deepest_below");
+  if (args.is_known) check_each(args.choices, args.is_known.shape[0], "token ids", "accept_path.choices");
+  check_count(args.finish, 0, static_cast<int64_t>(FinishReason::kLength), "accept_path.finish");
+  if (args.finish.i32()[0] == 0)
+    check_count(args.known_count, 1, args.last_length - 1, "accept_path.known_count");
 }
 
 void check_indexes(const LinearCrossEntropy& args) {

@@ -26,6 +26,10 @@ namespace msn::cpu {
   void run(Context&, const LogProbability&);                                                              \
   void run(Context&, const TopK&);                                                                        \
   void run(Context&, const KvCompact&);                                                                   \
+  void run(Context&, const LongestMatch&);                                                                \
+  void run(Context&, const DraftNodes&);                                                                  \
+  void run(Context&, const SampleTokens&);                                                                \
+  void run(Context&, const AcceptPath&);                                                                  \
   void run(Context&, const AdamW&);                                                                       \
   void run(Context&, const SquaredNorm&);                                                                 \
   void run(Context&, const NoiseTokens&);                                                                 \

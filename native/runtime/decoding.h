@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/cancel.h"
+#include "base/decode_step.h"
 #include "model/model.h"
 
 namespace msn {
@@ -37,9 +38,6 @@ struct GenerationRequest {
   SamplingOptions sampling;
   DecodingOptions decoding;
 };
-
-enum class FinishReason { kNone, kStop, kLength };
-enum class DraftSource : uint8_t { kModel, kNoise, kRetrieval };
 
 // What one step did. The lists after `finish` explain it, for statistics, reports and tests.
 struct DecodingStep {

@@ -4,17 +4,13 @@
 #include <span>
 #include <vector>
 
+#include "base/decode_step.h"
+
 namespace msn {
 
 // Columns of the draft table from the row after the root downwards; the column number `width` is the
 // retrieved one.
 using DraftPath = std::vector<int32_t>;
-
-// What an engine may count on when it splits attention into cached blocks and an open rest
-// (docs/exactness.md).
-constexpr int32_t kDeepestDraft = 32;
-constexpr int32_t kWidestDraft = 64;
-constexpr int32_t kMostDraftNodes = 1024;  // root included
 
 // The trees of docs/method.md, without the root, in tree order. `width` is the number of model columns: paths
 // over columns that a narrower table does not have are dropped, as are paths deeper than `depth`.

@@ -5,9 +5,9 @@
 #include <unordered_map>
 #include <vector>
 
-namespace msn {
+#include "base/decode_step.h"
 
-constexpr int32_t kLongestMatch = 16;
+namespace msn {
 
 struct Match {
   int32_t length = 0;  // tokens of the suffix that occurred before; 0: none
