@@ -6,7 +6,7 @@ namespace msn {
 
 // m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;  w -= lr * decay * w;
 // w -= lr * (m / (1 - beta1^step)) / (sqrt(v / (1 - beta2^step)) + epsilon)
-// 8-bit moments: one scale a block (arXiv 2110.02861).
+// 8-bit moments: one scale a block, see base/moment_codes.h (arXiv 2110.02861).
 constexpr int64_t kMomentBlock = 256;
 
 struct AdamW {
@@ -25,6 +25,6 @@ struct AdamW {
   double gradient_scale = 1;  // clipping
   int64_t step = 1;           // from 1
 };
-void check(const AdamW& args);
+void check(const AdamW& args, Dtype activations = Dtype::kF32);
 
 }  // namespace msn

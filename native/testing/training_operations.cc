@@ -1,4 +1,5 @@
 // Shows the training operations: arguments by their names in native/ops, in camelCase.
+#include "base/moment_codes.h"
 #include "ops/adamw.h"
 #include "ops/cross_entropy.h"
 #include "ops/embedding.h"
@@ -74,8 +75,11 @@ AdamW adamw(const Napi::Object& args) {
   AdamW operation;
   operation.weight = tensor(args, "weight");
   operation.gradient = tensor(args, "gradient");
+  operation.rounded = optional_tensor(args, "rounded");
   operation.first_moment = tensor(args, "firstMoment");
   operation.second_moment = tensor(args, "secondMoment");
+  operation.first_scale = optional_tensor(args, "firstScale");
+  operation.second_scale = optional_tensor(args, "secondScale");
   operation.learning_rate = number(args, "learningRate");
   operation.beta1 = number(args, "beta1");
   operation.beta2 = number(args, "beta2");
@@ -84,6 +88,19 @@ AdamW adamw(const Napi::Object& args) {
   operation.gradient_scale = number(args, "gradientScale", 1);
   operation.step = static_cast<int64_t>(number(args, "step"));
   return operation;
+}
+
+// What every code of an 8-bit moment stands for, as a part of its block's scale: { first, second }.
+Napi::Value moment_values(const Napi::CallbackInfo& info) {
+  auto result = Napi::Object::New(info.Env());
+  const auto list = [&](const char* name, float (*value)(uint8_t)) {
+    auto values = Napi::Float32Array::New(info.Env(), 256);
+    for (int code = 0; code < 256; ++code) values[code] = value(static_cast<uint8_t>(code));
+    result.Set(name, values);
+  };
+  list("first", first_moment_value);
+  list("second", second_moment_value);
+  return result;
 }
 
 SquaredNorm squared_norm(const Napi::Object& args) {
@@ -148,6 +165,7 @@ const Register registered[] = {
     {"packedAttentionBackward", runner(packed_attention_backward)},
     {"crossEntropy", runner(cross_entropy)},
     {"adamw", runner(adamw)},
+    {"momentValues", moment_values},
     {"squaredNorm", runner(squared_norm)},
     {"noise", runner(noise)},
     {"embeddingBackward", runner(embedding_backward)},
