@@ -1,5 +1,7 @@
 // What one micro-batch leaves behind on its way through the model for the backward pass, and the scratch of
-// both. Norms' outputs and SwiGLU's output are cheap and are computed again instead of kept.
+// both. Norms' outputs and SwiGLU's output are cheap and are computed again instead of kept. What enters or
+// leaves products and attention is of the backend's activation dtype; the residual stream and its gradient,
+// losses and statistics are f32.
 #pragma once
 #include <vector>
 
@@ -9,20 +11,19 @@
 namespace msn {
 
 struct LayerActivations {
-  Tensor input;               // [tokens, hidden]
-  Tensor input_inverse_rms;   // [tokens]
+  Tensor input;               // f32 [tokens, hidden]: the residual stream in front of the layer
+  Tensor input_inverse_rms;   // f32 [tokens]
   Tensor qkv;                 // [tokens, qkv]; kept for each layer with query_key_norm, else shared scratch
   Tensor query;               // [tokens, heads, head_dim]
   Tensor keys;                // [kv_heads, tokens, head_dim]
   Tensor values;              // [kv_heads, tokens, head_dim]
   Tensor attention;           // [tokens, heads * head_dim]
-  Tensor log_sum_exp;         // [heads, tokens]
-  Tensor middle;              // [tokens, hidden]: input + attention block
-  Tensor middle_inverse_rms;  // [tokens]
+  Tensor log_sum_exp;         // f32 [heads, tokens]
+  Tensor middle;              // f32 [tokens, hidden]: the stream behind the attention block
+  Tensor middle_inverse_rms;  // f32 [tokens]
   Tensor gate_up;             // [tokens, 2 * intermediate]; becomes its own gradient
 };
 
-// f32 where nothing else is said.
 struct TrainingActivations {
   int64_t tokens = 0;
   int64_t documents = 0;
@@ -36,19 +37,21 @@ struct TrainingActivations {
   Tensor document_offsets;  // i32 [documents + 1]
   Tensor samples;           // i32 [documents]
   Tensor first_row;         // i32 [1]: 0
-  Tensor rotary;            // [tokens, head_dim]
+  Tensor rotary;            // f32 [tokens, head_dim]
 
-  std::vector<LayerActivations> layers;
-  Tensor final_input;        // [tokens, hidden]
-  Tensor final_inverse_rms;  // [tokens]
-  Tensor hidden;             // [tokens, hidden], after the final norm
-  Tensor losses;             // [tokens]
-  Tensor predictions;        // i32 [tokens]
+  std::vector<LayerActivations> layers;  // with recomputation they share all but the input
+  Tensor final_input;                    // f32 [tokens, hidden]
+  Tensor final_inverse_rms;              // f32 [tokens]
+  Tensor hidden;                         // [tokens, hidden], after the final norm
+  Tensor losses;                         // f32 [tokens]
+  Tensor predictions;                    // i32 [tokens]
 
   // Scratch.
   Tensor normed;              // [tokens, hidden]
   Tensor inner;               // [tokens, intermediate]
-  Tensor gradient;            // [tokens, hidden]: of the residual stream
+  Tensor branch;              // [tokens, hidden]: what a block adds to the stream
+  Tensor gradient;            // f32 [tokens, hidden]: of the residual stream
+  Tensor rounded_gradient;    // [tokens, hidden]: the same for products; in f32 the same tensor
   Tensor normed_gradient;     // [tokens, hidden]
   Tensor inner_gradient;      // [tokens, intermediate]
   Tensor attention_gradient;  // [tokens, heads * head_dim]
@@ -61,13 +64,18 @@ struct TrainingActivations {
 // The tensors of micro-batches of changing size in one allocation that grows to the largest seen.
 class TrainingWorkspace {
  public:
-  TrainingWorkspace(Backend& backend, const ModelShape& shape) : backend_(backend), shape_(shape) {}
+  // With `recompute` every layer keeps its input alone; the rest is one layer's memory that all share, for
+  // the backward pass to fill again.
+  TrainingWorkspace(Backend& backend, const ModelShape& shape, bool recompute)
+      : backend_(backend), shape_(shape), recompute_(recompute) {}
   // The contents are undefined. The reference is valid until the next call. Throws ERR_OUT_OF_MEMORY.
   const TrainingActivations& arrange(int64_t tokens, int64_t documents);
+  int64_t bytes() const { return storage_.bytes(); }
 
  private:
   Backend& backend_;
   const ModelShape shape_;
+  const bool recompute_;
   Buffer storage_;
   TrainingActivations activations_;
 };

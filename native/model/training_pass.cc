@@ -18,8 +18,9 @@ void copy_to_device(Backend& backend, const Tensor& tensor, std::span<const T> v
   backend.copy_from_host(tensor.data, values.data(), static_cast<int64_t>(values.size_bytes()));
 }
 
-std::vector<int32_t> copy_to_host(Backend& backend, const Tensor& tensor) {
-  std::vector<int32_t> values(static_cast<size_t>(tensor.elements()));
+template <class T>
+std::vector<T> copy_to_host(Backend& backend, const Tensor& tensor) {
+  std::vector<T> values(static_cast<size_t>(tensor.elements()));
   backend.copy_to_host(values.data(), tensor.data, tensor.bytes());
   return values;
 }
@@ -35,8 +36,8 @@ std::vector<int32_t> next_token_targets(std::span<const int32_t> labels,
   return targets;
 }
 
-TrainingPass::TrainingPass(Backend& backend, const ModelShape& shape)
-    : backend_(backend), shape_(shape), workspace_(backend, shape) {
+TrainingPass::TrainingPass(Backend& backend, const ModelShape& shape, bool recompute)
+    : backend_(backend), shape_(shape), recompute_(recompute), workspace_(backend, shape, recompute) {
   const std::vector<double> frequencies = inverse_frequencies(shape);
   const int64_t bytes = static_cast<int64_t>(frequencies.size() * sizeof(double));
   inverse_frequencies_storage_ = backend.allocate(bytes);
@@ -78,32 +79,29 @@ void TrainingPass::add_noise(NoiseTokens noise) {
   inputs_ = at_->noised;
 }
 
-void TrainingPass::forward(const ParameterSet& weights, const CancelToken& cancel) {
+void TrainingPass::forward(const ParameterViews& weights, const CancelToken& cancel) {
   EmbeddingForward embedding;
   embedding.tokens = inputs_;
-  embedding.table = weights.embedding();
+  embedding.table = weights.embedding;
   embedding.output = at_->layers.front().input;
   backend_.run(embedding);
   for (int64_t index = 0; index < shape_.layers; ++index) {
     cancel.throw_if_cancelled();
-    const bool last = index + 1 == shape_.layers;
-    forward_layer(weights.layer(index), at_->layers[index],
-                  last ? at_->final_input : at_->layers[index + 1].input);
+    const LayerParameters& parameters = weights.layers[index];
+    const LayerActivations& layer = at_->layers[index];
+    if (index == 0)
+      normalize(layer.input, parameters.input_norm, at_->normed, layer.input_inverse_rms);
+    else
+      add_branch(at_->layers[index - 1].middle, layer.input, parameters.input_norm, at_->normed,
+                 layer.input_inverse_rms);
+    compute_layer(parameters, layer);
+    backend_.run(MatrixProduct{at_->inner, false, parameters.down, true, {}, at_->branch});
   }
-  backend_.run(RmsNormForward{.input = at_->final_input,
-                              .weight = weights.final_norm(),
-                              .epsilon = shape_.norm_epsilon,
-                              .output = at_->hidden,
-                              .inverse_rms = at_->final_inverse_rms});
+  add_branch(at_->layers.back().middle, at_->final_input, weights.final_norm, at_->hidden,
+             at_->final_inverse_rms);
 }
 
-void TrainingPass::forward_layer(const LayerParameters& weights, const LayerActivations& layer,
-                                 const Tensor& output) {
-  backend_.run(RmsNormForward{.input = layer.input,
-                              .weight = weights.input_norm,
-                              .epsilon = shape_.norm_epsilon,
-                              .output = at_->normed,
-                              .inverse_rms = layer.input_inverse_rms});
+void TrainingPass::compute_layer(const LayerParameters& weights, const LayerActivations& layer) {
   backend_.run(MatrixProduct{at_->normed, false, weights.qkv, true, weights.qkv_bias, layer.qkv});
   SplitHeadsForward split;
   split.qkv = layer.qkv;
@@ -118,45 +116,61 @@ void TrainingPass::forward_layer(const LayerParameters& weights, const LayerActi
   backend_.run(split);
   backend_.run(PackedAttentionForward{layer.query, layer.keys, layer.values, at_->document_offsets,
                                       shape_.window, layer.attention, layer.log_sum_exp});
-  backend_.copy(layer.middle.data, layer.input.data, layer.input.bytes());
-  backend_.run(MatrixProduct{layer.attention, false, weights.output, true, {}, layer.middle, true});
+  backend_.run(MatrixProduct{layer.attention, false, weights.output, true, {}, at_->branch});
 
-  backend_.run(RmsNormForward{.input = layer.middle,
-                              .weight = weights.attention_norm,
-                              .epsilon = shape_.norm_epsilon,
-                              .output = at_->normed,
-                              .inverse_rms = layer.middle_inverse_rms});
+  add_branch(layer.input, layer.middle, weights.attention_norm, at_->normed, layer.middle_inverse_rms);
   backend_.run(MatrixProduct{at_->normed, false, weights.gate_up, true, {}, layer.gate_up});
   backend_.run(SwiGluForward{layer.gate_up, at_->inner});
-  backend_.copy(output.data, layer.middle.data, layer.middle.bytes());
-  backend_.run(MatrixProduct{at_->inner, false, weights.down, true, {}, output, true});
 }
 
-double TrainingPass::loss(const ParameterSet& weights, ParameterSet* gradients, float gradient_scale,
-                          bool predict) {
+void TrainingPass::normalize(const Tensor& stream, const Tensor& weight, const Tensor& output,
+                             const Tensor& inverse_rms) {
+  backend_.run(RmsNormForward{.input = stream,
+                              .weight = weight,
+                              .epsilon = shape_.norm_epsilon,
+                              .output = output,
+                              .inverse_rms = inverse_rms});
+}
+
+void TrainingPass::add_branch(const Tensor& stream, const Tensor& sum, const Tensor& weight,
+                              const Tensor& output, const Tensor& inverse_rms) {
+  backend_.run(RmsNormForward{.input = stream,
+                              .addend = at_->branch,
+                              .sum = sum,
+                              .weight = weight,
+                              .epsilon = shape_.norm_epsilon,
+                              .output = output,
+                              .inverse_rms = inverse_rms});
+}
+
+void TrainingPass::loss(const ParameterViews& weights, const ParameterViews* gradients, float gradient_scale,
+                        bool predict) {
   LinearCrossEntropy head;
   head.hidden = at_->hidden;
-  head.head = weights.head();
+  head.head = weights.head;
   head.targets = at_->targets;
   head.gradient_scale = gradient_scale;
   head.losses = at_->losses;
   if (predict) head.predictions = at_->predictions;
   if (gradients != nullptr) {
     head.hidden_gradient = at_->normed_gradient;
-    head.head_gradient = gradients->head();
+    head.head_gradient = gradients->head;
   }
   backend_.run(head);
-  losses_.resize(static_cast<size_t>(at_->tokens));
-  backend_.copy_to_host(losses_.data(), at_->losses.data, at_->losses.bytes());
+}
+
+double TrainingPass::loss_sum() const {
   double sum = 0;
-  for (float loss : losses_) sum += loss;
+  for (const float loss : copy_to_host<float>(backend_, at_->losses)) sum += loss;
   return sum;
 }
 
-std::vector<int32_t> TrainingPass::predictions() const { return copy_to_host(backend_, at_->predictions); }
+std::vector<int32_t> TrainingPass::predictions() const {
+  return copy_to_host<int32_t>(backend_, at_->predictions);
+}
 
 std::vector<int32_t> TrainingPass::segment_offsets() const {
-  return copy_to_host(backend_, at_->segment_offset);
+  return copy_to_host<int32_t>(backend_, at_->segment_offset);
 }
 
 }  // namespace msn

@@ -51,7 +51,11 @@ void export_tensors(TensorSource& source, const ModelShape& shape, const TensorE
   Writable writable(request.dtype);
   write_tensor_file(
       request.path, request.header, static_cast<int64_t>(chosen.size()),
-      [&](int64_t index) { return writable.bytes(source.tensor(*chosen[index])); }, cancel);
+      [&](int64_t index) {
+        source.release();  // a trainer's tensors are copies in host memory: one at a time
+        return writable.bytes(source.tensor(*chosen[index]));
+      },
+      cancel);
 }
 
 }  // namespace msn

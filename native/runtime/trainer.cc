@@ -40,29 +40,23 @@ struct Trainer::State {
         gradients(*backend, layout),
         first_moments(*backend, layout),
         second_moments(*backend, layout),
-        pass(*backend, shape),
+        pass(*backend, shape, false),
         squared_norm(backend->allocate(sizeof(double))) {}
-
-  ParameterSet& set(TrainingTensors which) {
-    switch (which) {
-      case TrainingTensors::kWeights:
-        return weights;
-      case TrainingTensors::kFirstMoments:
-        return first_moments;
-      case TrainingTensors::kSecondMoments:
-        break;
-    }
-    return second_moments;
-  }
 
   // Gradients and summed loss of one micro-batch, each loss weighing `scale`.
   double accumulate(const MicroBatch& batch, uint32_t epoch, double scale, const CancelToken& cancel) {
     pass.load(documents_of(batch));
     if (noise.enabled) pass.add_noise(noise_of(noise, epoch));
-    pass.forward(weights, cancel);
-    const double loss = pass.loss(weights, &gradients, static_cast<float>(scale), false);
-    pass.backward(weights, gradients, cancel);
-    return loss;
+    const ParameterViews& computing = weights.for_products();
+    pass.forward(computing, cancel);
+    pass.loss(computing, &gradients.views(), static_cast<float>(scale), false);
+    pass.backward(computing, gradients.views(), cancel);
+    return pass.loss_sum();
+  }
+
+  std::unique_ptr<TensorSource> source(const ParameterSet& set) const {
+    return std::make_unique<ParameterSource>(
+        *layout, [&set](const TensorSpec& spec, float* values) { set.write_to_host(spec, values); });
   }
 
   double gradient_norm() {
@@ -94,13 +88,15 @@ struct Trainer::State {
     adamw.step = steps;
     const auto run = [&](double weight_decay, auto part) {
       adamw.weight_decay = weight_decay;
-      adamw.weight = part(weights);
+      adamw.weight = part(weights.master());
       adamw.gradient = part(gradients);
       adamw.first_moment = part(first_moments);
       adamw.second_moment = part(second_moments);
       backend->run(adamw);
     };
+    adamw.rounded = weights.rounded();
     run(optimizer.weight_decay, [](const ParameterSet& set) { return set.matrices(); });
+    adamw.rounded = {};
     run(0, [](const ParameterSet& set) { return set.vectors(); });
   }
 
@@ -108,7 +104,8 @@ struct Trainer::State {
   std::shared_ptr<const ParameterLayout> layout;
   OptimizerOptions optimizer;
   NoiseOptions noise;
-  ParameterSet weights, gradients, first_moments, second_moments;
+  TrainedWeights weights;
+  ParameterSet gradients, first_moments, second_moments;
   TrainingPass pass;
   Buffer squared_norm;  // f64 [1]
   int64_t steps = 0;
@@ -161,15 +158,17 @@ EvaluationSums Trainer::evaluate(const MicroBatch& batch, const NoiseOptions& no
   EvaluationSums sums;
   sums.loss_tokens = count_loss_tokens(batch);
   state.pass.load(documents_of(batch));
-  state.pass.forward(state.weights, cancel);
-  sums.loss = state.pass.loss(state.weights, nullptr, 0, false);
+  const ParameterViews& weights = state.weights.for_products();
+  state.pass.forward(weights, cancel);
+  state.pass.loss(weights, nullptr, 0, false);
+  sums.loss = state.pass.loss_sum();
   if (!noise.enabled) return sums;
 
   sums.correct.assign(static_cast<size_t>(noise.length), 0);
   sums.counted.assign(static_cast<size_t>(noise.length), 0);
   state.pass.add_noise(noise_of(noise, 0));
-  state.pass.forward(state.weights, cancel);
-  state.pass.loss(state.weights, nullptr, 0, true);
+  state.pass.forward(weights, cancel);
+  state.pass.loss(weights, nullptr, 0, true);
   const std::vector<int32_t> predictions = state.pass.predictions(), offsets = state.pass.segment_offsets();
   const std::vector<int32_t>& targets = state.pass.targets();
   for (size_t i = 0; i < targets.size(); ++i) {
@@ -191,13 +190,20 @@ int64_t Trainer::steps_done() const { return state_->steps; }
 void Trainer::set_steps_done(int64_t steps) { state_->steps = steps; }
 
 std::unique_ptr<TensorSource> Trainer::source(TrainingTensors which) const {
-  return std::make_unique<ParameterSource>(state_->set(which));
+  return state_->source(which == TrainingTensors::kWeights        ? state_->weights.master()
+                        : which == TrainingTensors::kFirstMoments ? state_->first_moments
+                                                                  : state_->second_moments);
 }
 
-std::unique_ptr<TensorSource> Trainer::gradients() const {
-  return std::make_unique<ParameterSource>(state_->gradients);
-}
+std::unique_ptr<TensorSource> Trainer::gradients() const { return state_->source(state_->gradients); }
 
-void Trainer::restore(TrainingTensors which, TensorSource& source) { state_->set(which).read_from(source); }
+void Trainer::restore(TrainingTensors which, TensorSource& source) {
+  if (which == TrainingTensors::kWeights) return state_->weights.read_from(source);
+  ParameterSet& moments =
+      which == TrainingTensors::kFirstMoments ? state_->first_moments : state_->second_moments;
+  read_groups(
+      *state_->layout, source, state_->backend->info().threads,
+      [&](const ParameterGroup& group, std::span<const float> values) { moments.write(group, values); });
+}
 
 }  // namespace msn

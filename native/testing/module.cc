@@ -1,8 +1,10 @@
 // The module of the tests' addon: collects what the other files of this folder register.
 #include <map>
+#include <tuple>
 #include <utility>
 #include <vector>
 
+#include "testing/rounded_backend.h"
 #include "testing/testing.h"
 
 namespace msn::testing {
@@ -97,13 +99,15 @@ std::string string(const Napi::Object& args, const char* name, const char* fallb
 }
 
 const std::shared_ptr<Backend>& backend(const Napi::Object& args) {
-  static std::map<std::pair<std::string, int>, std::shared_ptr<Backend>> backends;
+  static std::map<std::tuple<std::string, int, bool>, std::shared_ptr<Backend>> backends;
   BackendOptions options;
   options.device = "cpu";
   options.instructions = string(args, "instructions");
   options.threads = static_cast<int>(number(args, "threads", 1));
-  auto& found = backends[{options.instructions, options.threads}];
+  const bool rounded = string(args, "activations", "f32") == "bf16";
+  auto& found = backends[{options.instructions, options.threads, rounded}];
   if (!found) found = make_backend(options, nullptr);
+  if (rounded && found->traits().activations == Dtype::kF32) found = round_activations(found);
   return found;
 }
 

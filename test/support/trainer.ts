@@ -24,6 +24,8 @@ export interface TrainerOptions {
   noise?: TestNoise;
   instructions?: string;
   threads?: number;
+  /** 'bf16': rounded as a device that computes in bf16 rounds them, on the CPU. Default 'f32'. */
+  activations?: 'f32' | 'bf16';
 }
 
 export interface TestTrainer {
