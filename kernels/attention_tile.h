@@ -129,6 +129,35 @@ __device__ __forceinline__ void multiply_weights(Fragments<kRowBlocks, kColumnBl
   }
 }
 
+__device__ __forceinline__ void store_pair(Bf16* to, float first, float second) {
+  *reinterpret_cast<uint32_t*>(to) = pack_bf16(first, second);
+}
+__device__ __forceinline__ void store_pair(float* to, float first, float second) {
+  *reinterpret_cast<float2*>(to) = make_float2(first, second);
+}
+
+// factor * sums to the warp's rows of global memory, `to` being the first of them, `stride` elements apart:
+// the first `rows` rows and `columns` columns.
+template <class Element, int kRowBlocks, int kColumnBlocks>
+__device__ __forceinline__ void store_rows(const Fragments<kRowBlocks, kColumnBlocks>& sums, float factor,
+                                           Element* to, int64_t stride, int rows, int columns) {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+#pragma unroll
+  for (int i = 0; i < kRowBlocks; ++i)
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const int row = i * 16 + half * 8 + lane / 4;
+      if (row >= rows) continue;
+#pragma unroll
+      for (int j = 0; j < kColumnBlocks; ++j) {
+        const int column = j * 8 + lane % 4 * 2;
+        if (column < columns)
+          store_pair(to + row * stride + column, factor * sums[i][j][half * 2],
+                     factor * sums[i][j][half * 2 + 1]);
+      }
+    }
+}
+
 // Over the four lanes that share a row of fragments; all of them get the result.
 __device__ __forceinline__ float row_sum(float value) {
   value += __shfl_xor_sync(0xFFFFFFFFu, value, 1);

@@ -1,6 +1,9 @@
 // The module's table. A new operation is a line in module.h and one here.
+#include "kernels/cross_entropy.h"
 #include "kernels/device.h"
+#include "kernels/log_probability.h"
 #include "kernels/module.h"
+#include "kernels/packed_attention.h"
 #include "kernels/rms_norm.h"
 
 namespace msn::kernels {
@@ -18,6 +21,11 @@ Module make_module() {
   module.device = device_functions();
 
   module.rms_norm_forward = rms_norm_forward;
+  module.log_probability = log_probability;
+
+  module.packed_attention_forward = packed_attention_forward;
+  module.packed_attention_backward = packed_attention_backward;
+  module.cross_entropy = cross_entropy;
   return module;
 }
 

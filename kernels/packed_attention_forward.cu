@@ -77,28 +77,6 @@ __device__ __forceinline__ void exponentiate(Fragments<kRowBlocks, kKeyBlocks>& 
     }
 }
 
-// -inf for keys behind a row's token or in front of what it sees. warp_first: the warp's first token, counted
-// from the tile's first key; first_visible: of the warp's rows.
-template <int kRowBlocks, int kKeyBlocks>
-__device__ __forceinline__ void hide_unseen(Fragments<kRowBlocks, kKeyBlocks>& scores, int warp_first,
-                                            int first_key, const int* first_visible) {
-  const int lane = static_cast<int>(threadIdx.x) % 32;
-#pragma unroll
-  for (int i = 0; i < kRowBlocks; ++i)
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const int row = i * 16 + half * 8 + lane / 4;
-      const int first = first_visible[row] - first_key, last = warp_first + row;
-#pragma unroll
-      for (int j = 0; j < kKeyBlocks; ++j)
-#pragma unroll
-        for (int e = 0; e < 2; ++e) {
-          const int key = j * 8 + lane % 4 * 2 + e;
-          if (key < first || key > last) scores[i][j][half * 2 + e] = -INFINITY;
-        }
-    }
-}
-
 template <int kHeadDim>
 __global__ void __launch_bounds__(kThreads) packed_attention_kernel(const Problem problem) {
   using T = Tile<kHeadDim>;
@@ -186,8 +164,8 @@ __global__ void __launch_bounds__(kThreads) packed_attention_kernel(const Proble
       for (int j = 0; j < kHeadDim / 8; ++j) {
         const int column = j * 8 + lane % 4 * 2;
         if (column < head_dim)
-          *reinterpret_cast<uint32_t*>(destination + column) =
-              pack_bf16(output[i][j][half * 2] * inverse, output[i][j][half * 2 + 1] * inverse);
+          store_pair(destination + column, output[i][j][half * 2] * inverse,
+                     output[i][j][half * 2 + 1] * inverse);
       }
     }
 }

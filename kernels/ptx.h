@@ -73,6 +73,17 @@ __device__ __forceinline__ void copy_16_async(void* shared, const void* global, 
 #endif
 }
 
+// The same for 4 bytes.
+__device__ __forceinline__ void copy_4_async(void* shared, const void* global, bool wanted) {
+#ifdef __CUDACC__
+  const unsigned address = static_cast<unsigned>(__cvta_generic_to_shared(shared));
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(address), "l"(global), "r"(wanted ? 4 : 0)
+               : "memory");
+#else
+  shim::copy_async(shared, global, 4, wanted ? 4 : 0);
+#endif
+}
+
 // Ends a group of copies.
 __device__ __forceinline__ void commit_copies() {
 #ifdef __CUDACC__
