@@ -17,8 +17,8 @@ struct DeviceFacts {
   bool dependent_launch = false;       // a kernel may start while the one before it ends (9.0 and up)
 };
 
-// Scratch memory is zero where a launcher first finds it and belongs to one stream; a launcher that needs
-// zeroed tickets leaves them zero. A launcher cuts its work into pieces that fit.
+// Scratch memory belongs to one stream and holds what the launcher before left in it; the tickets are zero
+// before and after every launch. A launcher cuts its work into pieces that fit.
 struct Launch {
   Stream stream = nullptr;
   const DeviceFacts* device = nullptr;

@@ -10,29 +10,29 @@ namespace msn::kernels {
 namespace {
 
 Module make_module() {
-  Module module = {};
-  module.version = kModuleVersion;
+  Module table = {};
+  table.version = kModuleVersion;
 #ifdef __CUDACC__
-  module.is_shim = false;
+  table.is_shim = false;
 #else
-  module.is_shim = true;
+  table.is_shim = true;
 #endif
-  module.architectures = MSN_CUDA_ARCHITECTURES;
-  module.device = device_functions();
+  table.architectures = MSN_CUDA_ARCHITECTURES;
+  table.device = device_functions();
 
-  module.rms_norm_forward = rms_norm_forward;
-  module.log_probability = log_probability;
+  table.rms_norm_forward = rms_norm_forward;
+  table.log_probability = log_probability;
 
-  module.packed_attention_forward = packed_attention_forward;
-  module.packed_attention_backward = packed_attention_backward;
-  module.cross_entropy = cross_entropy;
-  return module;
+  table.packed_attention_forward = packed_attention_forward;
+  table.packed_attention_backward = packed_attention_backward;
+  table.cross_entropy = cross_entropy;
+  return table;
 }
 
 }  // namespace
 }  // namespace msn::kernels
 
 extern "C" __attribute__((visibility("default"))) const msn::kernels::Module* msn_cuda_module() {
-  static const msn::kernels::Module module = msn::kernels::make_module();
-  return &module;
+  static const msn::kernels::Module table = msn::kernels::make_module();
+  return &table;
 }

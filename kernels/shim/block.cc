@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdarg>
 #include <cstdio>
@@ -18,7 +19,7 @@ thread_local constinit const BlockContext* current_block = nullptr;
 
 namespace {
 
-thread_local Block* this_block = nullptr;
+[[gnu::tls_model("initial-exec")]] thread_local constinit Block* this_block = nullptr;
 
 constexpr size_t kGuardBytes = 4096;  // behind a block's shared memory
 constexpr size_t kWarpObjects = 64;   // where the warps' addresses begin among the sync objects
@@ -84,14 +85,17 @@ void Block::prepare(const GridShape& grid, uint3 index, const Settings& settings
       thread.context = {
           {i % shape.x, i / shape.x % shape.y, i / (shape.x * shape.y)}, i, i / kLanes, i % kLanes};
     thread.fiber = nullptr;
-    thread.state = State::kReady;
     thread.waited_for_inputs = false;
     thread.copy_group = 0;
     thread.copies.clear();
-    ready_.add(i);
   }
-  for (unsigned warp = 0; warp < (thread_count_ + kLanes - 1) / kLanes; ++warp)
+  warp_count_ = (thread_count_ + kLanes - 1) / kLanes;
+  for (unsigned warp = 0; warp < warp_count_; ++warp) {
     warps_[warp].pending_count = 0;
+    warps_[warp].at_barrier = 0;
+    const unsigned lanes = std::min(thread_count_ - warp * kLanes, kLanes);
+    ready_.add(warp, lanes == kLanes ? 0xFFFFFFFFu : (1u << lanes) - 1);
+  }
   if (under_thread_sanitizer()) {
     sync_objects_ = fresh_sync_objects();
     while (fibers_.size() < thread_count_) add_fiber();
@@ -123,7 +127,7 @@ void Block::prepare_shared_memory(size_t bytes) {
 
 Block::Thread* Block::take_next() {
   const int next = ready_.take();
-  return next == ReadyThreads::kNone ? nullptr : &threads_[static_cast<size_t>(next)];
+  return next == ReadyThreads::kNone ? nullptr : threads_.data() + next;
 }
 
 // Makes `next` the running thread; its fiber is to be switched to.
@@ -162,7 +166,6 @@ void Block::run_threads(void* block) {
 // Returns when this fiber has a new thread to run.
 [[gnu::noinline]] void Block::finish_running() {
   if (!running_->waited_for_inputs) fail("a kernel has to call wait_for_inputs() in every thread");
-  running_->state = State::kFinished;
   --alive_;
   if (at_barrier_ > 0 && at_barrier_ == alive_) release_barrier();
   Fiber* const mine = running_->fiber;
@@ -198,7 +201,8 @@ int Block::synchronize(int predicate, Vote vote) {
   if (at_barrier_ == alive_) {
     release_barrier();
   } else {
-    running_->state = State::kAtBarrier;
+    const ThreadContext& me = running_->context;
+    warps_[me.warp].at_barrier |= 1u << me.lane;
     switch_to_next();
   }
   if (under_thread_sanitizer()) acquire(object);
@@ -211,10 +215,9 @@ void Block::release_barrier() {
   int (&votes)[3] = votes_[barrier_generation_ & 1];  // of the next barrier: all have read what was there
   votes[0] = votes[2] = 0;
   votes[1] = 1;
-  for (unsigned i = 0; i < thread_count_; ++i) {
-    if (threads_[i].state != State::kAtBarrier) continue;
-    threads_[i].state = State::kReady;
-    ready_.add(i);
+  for (unsigned warp = 0; warp < warp_count_; ++warp) {
+    ready_.add(warp, warps_[warp].at_barrier);
+    warps_[warp].at_barrier = 0;
   }
 }
 
@@ -239,21 +242,15 @@ void Block::warp_collective(uint32_t mask, WarpFunction function, void* slot, bo
   if (pending.arrived == mask) {
     pending = warp.pending[--warp.pending_count];
     if (function != nullptr) function(warp.slots, mask);
-    const uint32_t others = mask & ~(1u << lane);
-    const unsigned first = me.context.linear - lane;
-    for (uint32_t rest = others; rest != 0; rest &= rest - 1)
-      threads_[first + static_cast<unsigned>(std::countr_zero(rest))].state = State::kReady;
-    ready_.add_warp(me.context.warp, others);
+    ready_.add(me.context.warp, mask & ~(1u << lane));
   } else {
-    me.state = State::kInCollective;
-    me.mask = mask;
     switch_to_next();
   }
   if (ordered) acquire(object);
 }
 
 void Block::yield() {
-  ready_.add(running_->context.linear);
+  ready_.add(running_->context.warp, 1u << running_->context.lane);
   switch_to_next();
 }
 
@@ -291,15 +288,13 @@ void Block::report_deadlock() {
   const uint3 index = context_.index;
   std::fprintf(stderr, "CUDA shim: deadlock in block (%u, %u, %u): %u of %u threads never end\n", index.x,
                index.y, index.z, alive_, thread_count_);
-  unsigned shown = 0;
-  for (unsigned i = 0; i < thread_count_ && shown < 8; ++i) {
-    const Thread& thread = threads_[i];
-    if (thread.state == State::kFinished) continue;
-    ++shown;
-    if (thread.state == State::kAtBarrier)
-      std::fprintf(stderr, "  thread %u waits at the block's barrier\n", i);
-    else
-      std::fprintf(stderr, "  thread %u waits in a warp collective with mask %08x\n", i, thread.mask);
+  for (unsigned w = 0; w < warp_count_; ++w) {
+    const Warp& warp = warps_[w];
+    if (warp.at_barrier != 0)
+      std::fprintf(stderr, "  warp %u: lanes %08x wait at the block's barrier\n", w, warp.at_barrier);
+    for (unsigned k = 0; k < warp.pending_count; ++k)
+      std::fprintf(stderr, "  warp %u: lanes %08x wait in a collective of lanes %08x\n", w,
+                   warp.pending[k].arrived, warp.pending[k].mask);
   }
   std::fflush(stderr);
   _exit(71);

@@ -47,7 +47,6 @@ class Block {
   void describe_running(char* text, size_t bytes) const;
 
  private:
-  enum class State : uint8_t { kReady, kAtBarrier, kInCollective, kFinished };
   struct AsyncCopy {
     void* shared;
     const void* global;
@@ -55,14 +54,12 @@ class Block {
     int wanted_bytes;
     int group;
   };
-  struct Thread {
+  struct alignas(64) Thread {
     ThreadContext context;
     Fiber* fiber;  // null until it starts
-    State state;
-    bool waited_for_inputs;
-    uint32_t mask;  // of the collective it waits in
-    int copy_group;
     std::vector<AsyncCopy> copies;
+    int copy_group;
+    bool waited_for_inputs;
   };
   struct Collective {
     uint32_t mask;
@@ -73,6 +70,7 @@ class Block {
     void* slots[kLanes];
     Collective pending[kLanes];  // with masks that do not meet
     unsigned pending_count;
+    uint32_t at_barrier;  // lanes that wait at the block's barrier
   };
 
   static void run_threads(void* block);
@@ -95,6 +93,7 @@ class Block {
   ReadyThreads ready_;
   Warp warps_[kMaximalWarps];
   unsigned thread_count_ = 0;
+  unsigned warp_count_ = 0;
   unsigned alive_ = 0;
   unsigned at_barrier_ = 0;
   unsigned barrier_generation_ = 0;

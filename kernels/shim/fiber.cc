@@ -9,8 +9,12 @@
 
 #include "kernels/shim/sanitizers.h"
 
-// Saves what a function call must preserve, stores the stack pointer in *save and goes on from `to`.
-extern "C" void msn_shim_switch_stack(void** save, void* to);
+// Where a new stack begins: calls the function in the second saved register with the first as its argument.
+extern "C" void msn_shim_start_stack();
+// Tells the address sanitizer that the switch to a new stack is done.
+extern "C" [[gnu::visibility("hidden")]] void msn_shim_stack_started() {
+  if (__sanitizer_finish_switch_fiber != nullptr) __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr);
+}
 #if defined(__x86_64__)
 asm(R"(
 .text
@@ -34,6 +38,15 @@ msn_shim_switch_stack:
   popq %rbp
   ret
 .size msn_shim_switch_stack,.-msn_shim_switch_stack
+.globl msn_shim_start_stack
+.hidden msn_shim_start_stack
+.type msn_shim_start_stack,@function
+msn_shim_start_stack:
+  subq $8,%rsp
+  call msn_shim_stack_started
+  movq %rbx,%rdi
+  call *%rbp
+.size msn_shim_start_stack,.-msn_shim_start_stack
 )");
 #elif defined(__aarch64__)
 asm(R"(
@@ -69,6 +82,14 @@ msn_shim_switch_stack:
   add sp,sp,#160
   ret
 .size msn_shim_switch_stack,.-msn_shim_switch_stack
+.globl msn_shim_start_stack
+.hidden msn_shim_start_stack
+.type msn_shim_start_stack,%function
+msn_shim_start_stack:
+  bl msn_shim_stack_started
+  mov x0,x19
+  blr x20
+.size msn_shim_start_stack,.-msn_shim_start_stack
 )");
 #else
 #error "the CUDA shim knows x86-64 and AArch64"
@@ -79,8 +100,6 @@ namespace {
 
 constexpr size_t kStackBytes = 256 * 1024;
 constexpr size_t kPage = 4096;
-
-thread_local Fiber* entering = nullptr;
 
 }  // namespace
 
@@ -96,7 +115,7 @@ void Fiber::adopt_this_thread() {
 }
 
 Fiber::Fiber(void (*entry)(void*), void* argument, unsigned number)
-    : stack_bytes_(kStackBytes), owned_(true), entry_(entry), argument_(argument) {
+    : stack_bytes_(kStackBytes), owned_(true) {
   stack_ =
       mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (stack_ == MAP_FAILED) throw std::bad_alloc();
@@ -104,13 +123,19 @@ Fiber::Fiber(void (*entry)(void*), void* argument, unsigned number)
   char* const top = static_cast<char*>(stack_) + kStackBytes - number * 576 % kPage / 64 * 64;
   void** frame = reinterpret_cast<void**>(top);
 #if defined(__x86_64__)
-  *--frame = nullptr;  // no caller
-  *--frame = reinterpret_cast<void*>(&Fiber::start);
-  for (int saved = 0; saved < 6; ++saved) *--frame = nullptr;
+  frame -= 2;  // what is returned to, and nothing above it
+  frame[0] = reinterpret_cast<void*>(&msn_shim_start_stack);
+  frame[1] = nullptr;
+  frame -= 6;
+  std::memset(frame, 0, 6 * sizeof *frame);
+  frame[4] = argument;                        // rbx
+  frame[5] = reinterpret_cast<void*>(entry);  // rbp
 #else
   frame -= 20;
   std::memset(frame, 0, 160);
-  frame[11] = reinterpret_cast<void*>(&Fiber::start);
+  frame[0] = argument;                                         // x19
+  frame[1] = reinterpret_cast<void*>(entry);                   // x20
+  frame[11] = reinterpret_cast<void*>(&msn_shim_start_stack);  // x30
 #endif
   stack_pointer_ = frame;
   if (__tsan_create_fiber != nullptr) tsan_fiber_ = __tsan_create_fiber(0);
@@ -122,14 +147,9 @@ Fiber::~Fiber() {
   if (__tsan_destroy_fiber != nullptr) __tsan_destroy_fiber(tsan_fiber_);
 }
 
-void Fiber::start() {
-  if (__sanitizer_finish_switch_fiber != nullptr) __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr);
-  Fiber* const self = entering;
-  self->entry_(self->argument_);
-}
+const bool Fiber::kSanitized = __tsan_switch_to_fiber != nullptr || __sanitizer_start_switch_fiber != nullptr;
 
-void Fiber::resume_from(Fiber& from) {
-  entering = this;
+void Fiber::resume_sanitized(Fiber& from) {
   // 1: switching alone orders nothing.
   if (__tsan_switch_to_fiber != nullptr) __tsan_switch_to_fiber(tsan_fiber_, 1);
   if (__sanitizer_start_switch_fiber != nullptr)

@@ -4,6 +4,9 @@
 
 namespace msn::kernels::shim {
 
+// Saves what a function call must preserve, stores the stack pointer in *save and goes on from `to`.
+extern "C" void msn_shim_switch_stack(void** save, void* to);
+
 class Fiber {
  public:
   // The calling thread's own stack, to switch away from and back to.
@@ -16,13 +19,19 @@ class Fiber {
   Fiber& operator=(const Fiber&) = delete;
 
   // Goes on where `this` left off; returns when someone switches to `from`.
-  void resume_from(Fiber& from);
+  void resume_from(Fiber& from) {
+    if (kSanitized) [[unlikely]]
+      resume_sanitized(from);
+    else
+      msn_shim_switch_stack(&from.stack_pointer_, stack_pointer_);
+  }
 
   // This thread's stack may be another than at construction.
   void adopt_this_thread();
 
  private:
-  static void start();
+  static const bool kSanitized;
+  void resume_sanitized(Fiber& from);
 
   void* stack_pointer_ = nullptr;
   void* stack_ = nullptr;  // its lowest address
@@ -30,8 +39,6 @@ class Fiber {
   bool owned_ = false;
   void* tsan_fiber_ = nullptr;
   void* asan_fake_stack_ = nullptr;
-  void (*entry_)(void*) = nullptr;
-  void* argument_ = nullptr;
 };
 
 }  // namespace msn::kernels::shim

@@ -22,20 +22,26 @@ class ReadyThreads {
     warps_ = 0;
     favourite_ = 0;
   }
-  bool empty() const { return schedule_ == Schedule::kFirstInFirstOut ? head_ == tail_ : warps_ == 0; }
-  void add(unsigned thread) {
-    if (schedule_ == Schedule::kFirstInFirstOut)
-      queue_[tail_++ % kMaximalThreads] = static_cast<uint16_t>(thread);
-    else
-      add_lanes(thread / kLanes, 1u << (thread % kLanes));
-  }
-  void add_warp(unsigned warp, uint32_t lanes) {
-    if (schedule_ != Schedule::kFirstInFirstOut) return add_lanes(warp, lanes);
-    for (; lanes != 0; lanes &= lanes - 1) add(warp * kLanes + std::countr_zero(lanes));
+  // `lanes` of a warp, none of which is ready already.
+  void add(unsigned warp, uint32_t lanes) {
+    if (lanes == 0) return;
+    if (schedule_ == Schedule::kFirstInFirstOut) {
+      queue_[tail_++ % kMaximalThreads] = {warp, lanes};
+    } else {
+      lanes_[warp] = (warps_ >> warp & 1) != 0 ? lanes_[warp] | lanes : lanes;
+      warps_ |= 1u << warp;
+    }
   }
   int take() {
-    if (empty()) return kNone;
-    if (schedule_ == Schedule::kFirstInFirstOut) return queue_[head_++ % kMaximalThreads];
+    if (schedule_ == Schedule::kFirstInFirstOut) {
+      if (head_ == tail_) return kNone;
+      Lanes& first = queue_[head_ % kMaximalThreads];
+      const unsigned thread = first.warp * kLanes + static_cast<unsigned>(std::countr_zero(first.lanes));
+      first.lanes &= first.lanes - 1;
+      if (first.lanes == 0) ++head_;
+      return static_cast<int>(thread);
+    }
+    if (warps_ == 0) return kNone;
     const unsigned warp = pick_warp();
     const unsigned lane = pick_lane(lanes_[warp]);
     lanes_[warp] &= ~(1u << lane);
@@ -44,27 +50,27 @@ class ReadyThreads {
   }
 
  private:
-  void add_lanes(unsigned warp, uint32_t lanes) {
-    if (lanes == 0) return;
-    lanes_[warp] = (warps_ >> warp & 1) != 0 ? lanes_[warp] | lanes : lanes;
-    warps_ |= 1u << warp;
+  struct Lanes {
+    unsigned warp;
+    uint32_t lanes;
+  };
+
+  static unsigned lowest(uint32_t bits) { return static_cast<unsigned>(std::countr_zero(bits)); }
+  static unsigned highest(uint32_t bits) { return 31 - static_cast<unsigned>(std::countl_zero(bits)); }
+  unsigned any(uint32_t bits) {
+    const unsigned from = next_random() % 32;
+    return (lowest(std::rotr(bits, static_cast<int>(from))) + from) % 32;
   }
   unsigned pick_warp() {
-    if (schedule_ == Schedule::kLowestWarpAhead) return std::countr_zero(warps_);
-    if (schedule_ == Schedule::kHighestWarpAhead) return 31 - std::countl_zero(warps_);
+    if (schedule_ == Schedule::kLowestWarpAhead) return lowest(warps_);
+    if (schedule_ == Schedule::kHighestWarpAhead) return highest(warps_);
     // Stays with a warp for a while, so that it may get far ahead of the others.
-    if ((warps_ >> favourite_ & 1) == 0 || next_random() % 64 == 0)
-      favourite_ = nth_bit(warps_, next_random() % std::popcount(warps_));
+    if ((warps_ >> favourite_ & 1) == 0 || next_random() % 64 == 0) favourite_ = any(warps_);
     return favourite_;
   }
   unsigned pick_lane(uint32_t lanes) {
-    if (schedule_ == Schedule::kHighestWarpAhead) return 31 - std::countl_zero(lanes);
-    if (schedule_ == Schedule::kRandom) return nth_bit(lanes, next_random() % std::popcount(lanes));
-    return std::countr_zero(lanes);
-  }
-  static unsigned nth_bit(uint32_t bits, unsigned n) {
-    while (n-- > 0) bits &= bits - 1;
-    return std::countr_zero(bits);
+    if (schedule_ == Schedule::kHighestWarpAhead) return highest(lanes);
+    return schedule_ == Schedule::kRandom ? any(lanes) : lowest(lanes);
   }
   unsigned next_random() {  // xorshift64
     random_ ^= random_ << 13;
@@ -74,7 +80,7 @@ class ReadyThreads {
   }
 
   Schedule schedule_ = Schedule::kFirstInFirstOut;
-  uint16_t queue_[kMaximalThreads];  // first in, first out; each thread at most once
+  Lanes queue_[kMaximalThreads];  // first in, first out: each entry holds a thread, each thread is in one
   unsigned head_ = 0;
   unsigned tail_ = 0;
   uint32_t lanes_[kMaximalWarps];  // the other schedules; valid where the warp's bit is set

@@ -14,7 +14,7 @@ int64_t number(const char* variable, int64_t otherwise) {
 
 Settings settings() {
   Settings result;
-  result.schedule = static_cast<Schedule>(number("MSN_SHIM_SCHEDULE", 0) & 3);
+  result.schedule = static_cast<Schedule>(number("MSN_SHIM_SCHEDULE", 1) & 3);
   result.seed = static_cast<uint64_t>(number("MSN_SHIM_SEED", 1));
   result.lazy_copies = number("MSN_SHIM_LAZY_COPIES", 1) != 0;
   result.lazy_streams = number("MSN_SHIM_LAZY_STREAM", 0) != 0;

@@ -6,8 +6,8 @@ namespace msn::kernels::shim {
 
 // Which of the threads that could go on does. Threads of a correct kernel may run in any order.
 enum class Schedule {
-  kFirstInFirstOut,  // near lockstep
-  kLowestWarpAhead,
+  kFirstInFirstOut,   // near lockstep
+  kLowestWarpAhead,   // the quickest, and the default
   kHighestWarpAhead,  // and the last block first
   kRandom,
 };

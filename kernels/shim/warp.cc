@@ -49,62 +49,75 @@ struct MultiplySlot {
 float low_half(uint32_t packed) { return std::bit_cast<float>(packed << 16); }
 float high_half(uint32_t packed) { return std::bit_cast<float>(packed & 0xFFFF0000u); }
 
-// d[16, 8] += a[16, 16] * b[16, 8]. A product of two bf16 is exact in f32, so that fusing it with the sum
-// changes nothing and every instruction set gives the same bits.
-[[gnu::always_inline]] inline void multiply_tiles(const float (&a)[16][16], const float (&b)[16][8],
-                                                  float (&d)[16][8]) {
+using Row = float __attribute__((vector_size(32)));           // eight numbers
+using PackedRow = uint32_t __attribute__((vector_size(32)));  // eight pairs of bf16
+
+// The operands of d[16, 8] += a[16, 16] * b[16, 8]; two neighbours in k share a word, as in the registers.
+struct Tiles {
+  alignas(32) uint32_t a[16][8];  // [row][k / 2]
+  alignas(32) uint32_t b[8][8];   // [k / 2][column]
+  alignas(32) float d[16][8];
+};
+
+// A product of two bf16 is exact in f32, so that fusing it with the sum changes nothing and every instruction
+// set gives the same bits.
+[[gnu::always_inline]] inline void multiply_tiles(Tiles& tiles) {
+  Row even[8];
+  Row odd[8];
+  for (int k = 0; k < 8; ++k) {
+    PackedRow pair;
+    std::memcpy(&pair, tiles.b[k], sizeof pair);
+    even[k] = reinterpret_cast<Row>(pair << 16);
+    odd[k] = reinterpret_cast<Row>(pair & 0xFFFF0000u);
+  }
   for (int row = 0; row < 16; ++row) {
-    float sums[8];
-    for (int column = 0; column < 8; ++column) sums[column] = d[row][column];
-    for (int k = 0; k < 16; ++k)
-      for (int column = 0; column < 8; ++column) sums[column] += a[row][k] * b[k][column];
-    for (int column = 0; column < 8; ++column) d[row][column] = sums[column];
+    Row sum;
+    std::memcpy(&sum, tiles.d[row], sizeof sum);
+    for (int k = 0; k < 8; ++k) {
+      sum += low_half(tiles.a[row][k]) * even[k];
+      sum += high_half(tiles.a[row][k]) * odd[k];
+    }
+    std::memcpy(tiles.d[row], &sum, sizeof sum);
   }
 }
 
-void multiply_tiles_generic(const float (&a)[16][16], const float (&b)[16][8], float (&d)[16][8]) {
-  multiply_tiles(a, b, d);
-}
-
-using MultiplyTiles = void (*)(const float (&a)[16][16], const float (&b)[16][8], float (&d)[16][8]);
+void multiply_tiles_generic(Tiles& tiles) { multiply_tiles(tiles); }
 #if defined(__x86_64__)
-[[gnu::target("avx2,fma")]] void multiply_tiles_avx2(const float (&a)[16][16], const float (&b)[16][8],
-                                                     float (&d)[16][8]) {
-  multiply_tiles(a, b, d);
-}
-MultiplyTiles best_multiply_tiles() {
-  __builtin_cpu_init();
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? multiply_tiles_avx2
-                                                                         : multiply_tiles_generic;
-}
-#else
-MultiplyTiles best_multiply_tiles() { return multiply_tiles_generic; }
+[[gnu::target("avx2,fma")]] void multiply_tiles_avx2(Tiles& tiles) { multiply_tiles(tiles); }
 #endif
 
+using MultiplyTiles = void (*)(Tiles& tiles);
+MultiplyTiles best_multiply_tiles() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return multiply_tiles_avx2;
+#endif
+  return multiply_tiles_generic;
+}
+const MultiplyTiles best = best_multiply_tiles();
+
 void multiply_lanes(void* const* slots, uint32_t) {
-  static const MultiplyTiles multiply = best_multiply_tiles();
-  alignas(32) float a[16][16];
-  alignas(32) float b[16][8];
-  alignas(32) float d[16][8];
+  Tiles tiles;
   for (unsigned lane = 0; lane < kLanes; ++lane) {
     const MultiplySlot& slot = *static_cast<const MultiplySlot*>(slots[lane]);
-    const unsigned row = lane / 4;
-    const unsigned column = lane % 4 * 2;
-    for (unsigned r = 0; r < 4; ++r) {
-      float* const to = &a[row + r % 2 * 8][column + r / 2 * 8];
-      to[0] = low_half(slot.a[r]);
-      to[1] = high_half(slot.a[r]);
-    }
-    for (unsigned r = 0; r < 2; ++r) {
-      b[column + r * 8][row] = low_half(slot.b[r]);
-      b[column + r * 8 + 1][row] = high_half(slot.b[r]);
-    }
-    for (unsigned r = 0; r < 4; ++r) d[row + r / 2 * 8][column + r % 2] = slot.d[r];
+    const unsigned group = lane / 4;
+    const unsigned pair = lane % 4;
+    tiles.a[group][pair] = slot.a[0];
+    tiles.a[group + 8][pair] = slot.a[1];
+    tiles.a[group][pair + 4] = slot.a[2];
+    tiles.a[group + 8][pair + 4] = slot.a[3];
+    tiles.b[pair][group] = slot.b[0];
+    tiles.b[pair + 4][group] = slot.b[1];
+    std::memcpy(&tiles.d[group][2 * pair], slot.d, 8);
+    std::memcpy(&tiles.d[group + 8][2 * pair], slot.d + 2, 8);
   }
-  multiply(a, b, d);
+  best(tiles);
   for (unsigned lane = 0; lane < kLanes; ++lane) {
     const MultiplySlot& slot = *static_cast<const MultiplySlot*>(slots[lane]);
-    for (unsigned r = 0; r < 4; ++r) slot.d[r] = d[lane / 4 + r / 2 * 8][lane % 4 * 2 + r % 2];
+    const unsigned group = lane / 4;
+    const unsigned pair = lane % 4;
+    std::memcpy(slot.d, &tiles.d[group][2 * pair], 8);
+    std::memcpy(slot.d + 2, &tiles.d[group + 8][2 * pair], 8);
   }
 }
 

@@ -1,6 +1,9 @@
-// kernel_tests [name ...]: runs all tests or those named, prints a line for each and the sum.
+// kernel_tests [--schedules] [name ...]: runs all tests or those named, prints a line for each and the sum.
+// --schedules: each test under every schedule of the shim, eager and lazy (kernels/shim/settings.h).
+// --list: the tests' names.
 #include "harness.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -13,7 +16,7 @@ namespace msn::kernels::testing {
 namespace {
 
 constexpr int64_t kGuardBytes = 256;
-constexpr int64_t kScratchBytes = int64_t{64} << 20;
+constexpr int64_t kScratchBytes = int64_t{16} << 20;
 
 class Failure : public std::runtime_error {
  public:
@@ -29,6 +32,22 @@ std::vector<RegisteredTest>& tests() {
   static std::vector<RegisteredTest> list;
   return list;
 }
+
+bool is_registered(const std::string& name) {
+  return std::any_of(tests().begin(), tests().end(),
+                     [&name](const RegisteredTest& test) { return name == test.name; });
+}
+
+// Everything eager and near lockstep, then everything as late and as far out of step as can be.
+struct ShimSetting {
+  const char* name;
+  const char* schedule;
+  const char* lazy;
+};
+constexpr ShimSetting kShimSettings[] = {{"in step, eager", "0", "0"},
+                                         {"first warp ahead", "1", "1"},
+                                         {"last warp ahead", "2", "1"},
+                                         {"random order", "3", "1"}};
 
 void ok(Status status, const std::string& what) {
   if (status == 0) return;
@@ -55,9 +74,9 @@ struct Bench {
     where.tickets = static_cast<uint32_t*>(tickets);
     reset();
   }
-  // As every launcher may expect it.
+  // As every launcher finds it: scratch memory that another used, tickets that are zero.
   void reset() {
-    ok(device.fill(where.scratch, 0, kScratchBytes, where.stream), "clear the scratch memory");
+    ok(device.fill(where.scratch, 0xFF, kScratchBytes, where.stream), "fill the scratch memory");
     ok(device.fill(where.tickets, 0, kTickets * int64_t{sizeof(uint32_t)}, where.stream),
        "clear the tickets");
     ok(device.synchronize(where.stream), "synchronize");
@@ -232,25 +251,34 @@ bool run_test(const char* name, const std::function<void(Check&)>& body) {
 
 }  // namespace msn::kernels::testing
 
-int main(int count, char** names) {
+int main(int count, char** arguments) {
   using namespace msn::kernels::testing;
-  if (count == 2 && std::strcmp(names[1], "--list") == 0) {
+  std::vector<std::string> names(arguments + 1, arguments + count);
+  if (names.size() == 1 && names[0] == "--list") {
     for (const RegisteredTest& test : tests()) std::puts(test.name);
     return 0;
   }
+  const bool all_schedules = std::erase(names, "--schedules") > 0;
   int passed = 0;
   int failed = 0;
-  std::vector<bool> known(static_cast<size_t>(count), false);
-  for (const RegisteredTest& test : tests()) {
-    bool wanted = count == 1;
-    for (int i = 1; i < count; ++i)
-      if (std::strcmp(names[i], test.name) == 0) known[static_cast<size_t>(i)] = wanted = true;
-    if (wanted) ++(run_test(test.name, test.body) ? passed : failed);
-  }
-  for (int i = 1; i < count; ++i) {
-    if (known[static_cast<size_t>(i)]) continue;
-    std::printf("FAILED  %-28s no such test; --list names all\n", names[i]);
+  for (const std::string& name : names) {
+    if (is_registered(name)) continue;
+    std::printf("FAILED  %s: no such test; --list names all\n", name.c_str());
     ++failed;
+  }
+  for (const RegisteredTest& test : tests()) {
+    if (!names.empty() && std::find(names.begin(), names.end(), test.name) == names.end()) continue;
+    if (!all_schedules) {
+      ++(run_test(test.name, test.body) ? passed : failed);
+      continue;
+    }
+    for (const ShimSetting& setting : kShimSettings) {
+      setenv("MSN_SHIM_SCHEDULE", setting.schedule, 1);
+      setenv("MSN_SHIM_LAZY_COPIES", setting.lazy, 1);
+      setenv("MSN_SHIM_LAZY_STREAM", setting.lazy, 1);
+      std::printf("%-18s ", setting.name);
+      ++(run_test(test.name, test.body) ? passed : failed);
+    }
   }
   std::printf("%d passed, %d failed\n", passed, failed);
   return failed == 0 ? 0 : 1;
