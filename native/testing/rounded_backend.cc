@@ -50,6 +50,7 @@ class RoundedBackend final : public Backend {
   void fill_zero(void* device, int64_t bytes) override { exact_->fill_zero(device, bytes); }
   void synchronize() override { exact_->synchronize(); }
   Buffer allocate_pinned(int64_t bytes) override { return exact_->allocate_pinned(bytes); }
+  std::unique_ptr<Event> make_event() override { return exact_->make_event(); }
   std::unique_ptr<Recording> capture(const std::function<void()>&) override { refuse(); }
   WeightMatrix pack_weight(std::span<const Tensor>, Dtype) override { refuse(); }
   void unpack_weight(const WeightMatrix&, int64_t, const Tensor&) override { refuse(); }
@@ -58,6 +59,10 @@ class RoundedBackend final : public Backend {
   void run(const TopK&) override { refuse(); }
   void run(const LogProbability&) override { refuse(); }
   void run(const KvCompact&) override { refuse(); }
+  void run(const LongestMatch&) override { refuse(); }
+  void run(const DraftNodes&) override { refuse(); }
+  void run(const SampleTokens&) override { refuse(); }
+  void run(const AcceptPath&) override { refuse(); }
 
   void run(const RotaryTable& args) override { exact_->run(args); }
   void run(const NoiseTokens& args) override { exact_->run(args); }

@@ -26,6 +26,7 @@ class CudaBackend final : public Backend {
   void fill_zero(void* device, int64_t bytes) override;
   void synchronize() override;
   Buffer allocate_pinned(int64_t bytes) override;
+  std::unique_ptr<Event> make_event() override;
   std::unique_ptr<Recording> capture(const std::function<void()>& enqueue) override;
 
   WeightMatrix pack_weight(std::span<const Tensor> sources, Dtype dtype) override;
@@ -41,6 +42,11 @@ class CudaBackend final : public Backend {
   void run(const TopK&) override;
   void run(const LogProbability&) override;
   void run(const KvCompact&) override;
+
+  void run(const LongestMatch&) override;
+  void run(const DraftNodes&) override;
+  void run(const SampleTokens&) override;
+  void run(const AcceptPath&) override;
 
   void run(const NoiseTokens&) override;
   void run(const MatrixProduct&) override;
