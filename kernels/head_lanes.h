@@ -7,6 +7,8 @@
 
 namespace msn::kernels {
 
+constexpr int kRun = 8;
+
 struct HeadLanes {
   int lanes;     // of one head
   int lane;      // this one, of its head

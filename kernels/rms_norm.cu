@@ -10,13 +10,14 @@ namespace msn::kernels {
 namespace {
 
 constexpr int kThreads = 256;
+constexpr int kRun = 4;
 constexpr int64_t kPass = kThreads * kRun;  // what a block reads at once
 
 // kPasses: width / kPass, rounded up to what is compiled.
-template <int kPasses, bool kWide>
+template <int kPasses, bool kWhole>
 __global__ void __launch_bounds__(kThreads) rms_norm_kernel(const RmsNormForward args) {
   // The weights come with the row while registers last, so that nothing is waited for after the sum.
-  constexpr int kEarly = kPasses <= 4 ? kPasses : 1;
+  constexpr int kEarly = kPasses <= 8 ? kPasses : 1;
   wait_for_inputs();
   let_next_start();
   float* const partial = shared_memory<float>();  // [warps]
@@ -26,8 +27,8 @@ __global__ void __launch_bounds__(kThreads) rms_norm_kernel(const RmsNormForward
 #pragma unroll
   for (int pass = 0; pass < kPasses; ++pass) {
     const int64_t at = first + pass * kPass;
-    load_run<kWide>(args.input + row + at, args.width - at, values[pass]);
-    if (kEarly == kPasses) load_run<kWide>(args.weight + at, args.width - at, weights[pass % kEarly]);
+    load_run<kWhole>(args.input + row + at, args.width - at, values[pass]);
+    if (kEarly == kPasses) load_run<kWhole>(args.weight + at, args.width - at, weights[pass % kEarly]);
   }
   float squares = 0;
 #pragma unroll
@@ -35,10 +36,10 @@ __global__ void __launch_bounds__(kThreads) rms_norm_kernel(const RmsNormForward
     const int64_t at = first + pass * kPass;
     if (args.addend != nullptr) {
       float addend[kRun];
-      load_run<kWide>(args.addend + row + at, args.width - at, addend);
+      load_run<kWhole>(args.addend + row + at, args.width - at, addend);
 #pragma unroll
       for (int i = 0; i < kRun; ++i) values[pass][i] += addend[i];
-      store_run<kWide>(args.sum + row + at, args.width - at, values[pass]);
+      store_run<kWhole>(args.sum + row + at, args.width - at, values[pass]);
     }
 #pragma unroll
     for (int i = 0; i < kRun; ++i) squares = fmaf(values[pass][i], values[pass][i], squares);
@@ -49,18 +50,19 @@ __global__ void __launch_bounds__(kThreads) rms_norm_kernel(const RmsNormForward
 #pragma unroll
   for (int pass = 0; pass < kPasses; ++pass) {
     const int64_t at = first + pass * kPass;
-    if (kEarly != kPasses) load_run<kWide>(args.weight + at, args.width - at, weights[0]);
+    if (kEarly != kPasses) load_run<kWhole>(args.weight + at, args.width - at, weights[0]);
 #pragma unroll
     for (int i = 0; i < kRun; ++i) values[pass][i] = values[pass][i] * inverse * weights[pass % kEarly][i];
-    store_run<kWide>(args.output + row + at, args.width - at, values[pass]);
+    store_run<kWhole>(args.output + row + at, args.width - at, values[pass]);
   }
 }
 
 template <int kPasses>
 Status launch_passes(const RmsNormForward& args, const Launch& where) {
   const Grid grid{dim3(static_cast<unsigned>(args.rows)), dim3(kThreads), kThreads / 32 * sizeof(float)};
-  const bool wide = wide_rows(args.width, args.input, args.addend, args.sum, args.weight, args.output);
-  return launch(wide ? rms_norm_kernel<kPasses, true> : rms_norm_kernel<kPasses, false>, grid, args, where);
+  const bool whole =
+      whole_runs<kRun>(args.width, args.input, args.addend, args.sum, args.weight, args.output);
+  return launch(whole ? rms_norm_kernel<kPasses, true> : rms_norm_kernel<kPasses, false>, grid, args, where);
 }
 
 }  // namespace
@@ -70,6 +72,7 @@ Status rms_norm_forward(const RmsNormForward& args, const Launch& where) {
   if (args.width <= kPass) return launch_passes<1>(args, where);
   if (args.width <= 2 * kPass) return launch_passes<2>(args, where);
   if (args.width <= 4 * kPass) return launch_passes<4>(args, where);
+  if (args.width <= 8 * kPass) return launch_passes<8>(args, where);
   return launch_passes<16>(args, where);
 }
 

@@ -13,7 +13,7 @@ struct RmsNormForward {
   Bf16* output;         // [rows, width]
   float* inverse_rms;   // [rows] or null
   int64_t rows;
-  int64_t width;  // at most 32768
+  int64_t width;  // at most 16384
   float epsilon;
 };
 Status rms_norm_forward(const RmsNormForward& args, const Launch& where);

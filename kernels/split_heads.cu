@@ -10,7 +10,7 @@ namespace {
 
 constexpr int kThreads = 128;
 
-template <bool kWide>
+template <bool kWhole>
 __global__ void __launch_bounds__(kThreads) split_heads_kernel(const SplitHeadsForward args) {
   wait_for_inputs();
   let_next_start();
@@ -25,18 +25,18 @@ __global__ void __launch_bounds__(kThreads) split_heads_kernel(const SplitHeadsF
 
   const Bf16* const from = args.qkv + (row * heads_of_row + head) * args.head_dim + mine.at;
   float a[kRun], b[kRun];
-  load_run<kWide>(from, left, a);
-  load_run<kWide>(from + half, left, b);
+  load_run<kWhole>(from, left, a);
+  load_run<kWhole>(from + half, left, b);
   if (args.query_norm != nullptr || args.key_norm != nullptr) {
     const float squares = mine.sum(sum_of_squares(a, b));  // the whole warp takes part
     const float* const norm = is_value ? nullptr : is_query ? args.query_norm : args.key_norm;
     if (norm != nullptr) {
       const float inverse = 1.0f / sqrtf(squares / static_cast<float>(args.head_dim) + args.epsilon);
       float weight[kRun];
-      load_run<kWide>(norm + mine.at, left, weight);
+      load_run<kWhole>(norm + mine.at, left, weight);
 #pragma unroll
       for (int i = 0; i < kRun; ++i) a[i] = a[i] * inverse * weight[i];
-      load_run<kWide>(norm + half + mine.at, left, weight);
+      load_run<kWhole>(norm + half + mine.at, left, weight);
 #pragma unroll
       for (int i = 0; i < kRun; ++i) b[i] = b[i] * inverse * weight[i];
     }
@@ -44,8 +44,8 @@ __global__ void __launch_bounds__(kThreads) split_heads_kernel(const SplitHeadsF
   if (!busy) return;
   if (!is_value) {
     float cosine[kRun], sine[kRun];
-    load_run<kWide>(args.rotary + row * args.head_dim + mine.at, left, cosine);
-    load_run<kWide>(args.rotary + row * args.head_dim + half + mine.at, left, sine);
+    load_run<kWhole>(args.rotary + row * args.head_dim + mine.at, left, cosine);
+    load_run<kWhole>(args.rotary + row * args.head_dim + half + mine.at, left, sine);
 #pragma unroll
     for (int i = 0; i < kRun; ++i) {
       const float first = a[i];
@@ -61,8 +61,8 @@ __global__ void __launch_bounds__(kThreads) split_heads_kernel(const SplitHeadsF
     to = (is_value ? args.values : args.keys) +
          (kv_head * args.capacity + args.first_row[0] + row) * args.head_dim;
   }
-  store_run<kWide>(to + mine.at, left, a);
-  store_run<kWide>(to + half + mine.at, left, b);
+  store_run<kWhole>(to + mine.at, left, a);
+  store_run<kWhole>(to + half + mine.at, left, b);
 }
 
 }  // namespace
@@ -70,11 +70,11 @@ __global__ void __launch_bounds__(kThreads) split_heads_kernel(const SplitHeadsF
 Status split_heads_forward(const SplitHeadsForward& args, const Launch& where) {
   if (args.rows == 0) return 0;
   const int64_t half = args.head_dim / 2, heads = args.rows * (args.heads + 2 * args.kv_heads);
-  const bool wide = wide_rows(half, args.qkv, args.query_norm, args.key_norm, args.rotary, args.query,
-                              args.keys, args.values);
+  const bool whole = whole_runs<kRun>(half, args.qkv, args.query_norm, args.key_norm, args.rotary, args.query,
+                                      args.keys, args.values);
   const int64_t blocks = divided_up(heads, heads_of_block(kThreads, half));
   const Grid grid{dim3(static_cast<unsigned>(blocks)), dim3(kThreads)};
-  return launch(wide ? split_heads_kernel<true> : split_heads_kernel<false>, grid, args, where);
+  return launch(whole ? split_heads_kernel<true> : split_heads_kernel<false>, grid, args, where);
 }
 
 }  // namespace msn::kernels

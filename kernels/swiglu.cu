@@ -8,8 +8,9 @@ namespace msn::kernels {
 namespace {
 
 constexpr int kThreads = 256;
+constexpr int kRun = 8;
 
-template <bool kWide>
+template <bool kWhole>
 __global__ void __launch_bounds__(kThreads) swiglu_kernel(const SwiGluForward args) {
   wait_for_inputs();
   let_next_start();
@@ -19,21 +20,21 @@ __global__ void __launch_bounds__(kThreads) swiglu_kernel(const SwiGluForward ar
   if (row >= args.rows) return;
   const Bf16* const gates = args.gate_up + row * 2 * args.inner + i;
   float gate[kRun], up[kRun];
-  load_run<kWide>(gates, args.inner - i, gate);
-  load_run<kWide>(gates + args.inner, args.inner - i, up);
+  load_run<kWhole>(gates, args.inner - i, gate);
+  load_run<kWhole>(gates + args.inner, args.inner - i, up);
 #pragma unroll
   for (int j = 0; j < kRun; ++j) up[j] *= gate[j] / (1.0f + expf(-gate[j]));
-  store_run<kWide>(args.output + row * args.inner + i, args.inner - i, up);
+  store_run<kWhole>(args.output + row * args.inner + i, args.inner - i, up);
 }
 
 }  // namespace
 
 Status swiglu_forward(const SwiGluForward& args, const Launch& where) {
   if (args.rows == 0) return 0;
-  const bool wide = wide_rows(args.inner, args.gate_up, args.output);
+  const bool whole = whole_runs<kRun>(args.inner, args.gate_up, args.output);
   const int64_t runs = args.rows * divided_up(args.inner, kRun);
   const Grid grid{dim3(static_cast<unsigned>(divided_up(runs, kThreads))), dim3(kThreads)};
-  return launch(wide ? swiglu_kernel<true> : swiglu_kernel<false>, grid, args, where);
+  return launch(whole ? swiglu_kernel<true> : swiglu_kernel<false>, grid, args, where);
 }
 
 }  // namespace msn::kernels
