@@ -1,10 +1,16 @@
 // The module's table. A new operation is a line in module.h and one here.
 #include "kernels/cross_entropy.h"
 #include "kernels/device.h"
+#include "kernels/embedding.h"
+#include "kernels/kv_compact.h"
 #include "kernels/log_probability.h"
 #include "kernels/module.h"
 #include "kernels/packed_attention.h"
 #include "kernels/rms_norm.h"
+#include "kernels/rotary.h"
+#include "kernels/split_heads.h"
+#include "kernels/swiglu.h"
+#include "kernels/top_k.h"
 
 namespace msn::kernels {
 namespace {
@@ -20,6 +26,7 @@ Module make_module() {
   table.architectures = MSN_CUDA_ARCHITECTURES;
   table.device = device_functions();
 
+<<<<<<< HEAD
   table.rms_norm_forward = rms_norm_forward;
   table.log_probability = log_probability;
 
@@ -27,6 +34,21 @@ Module make_module() {
   table.packed_attention_backward = packed_attention_backward;
   table.cross_entropy = cross_entropy;
   return table;
+=======
+  module.embedding_forward = embedding_forward;
+  module.kv_compact = kv_compact;
+  module.log_probability = log_probability;
+  module.rms_norm_forward = rms_norm_forward;
+  module.rotary_table = rotary_table;
+  module.split_heads_forward = split_heads_forward;
+  module.swiglu_forward = swiglu_forward;
+  module.top_k = top_k;
+
+  module.cross_entropy = cross_entropy;
+  module.packed_attention_backward = packed_attention_backward;
+  module.packed_attention_forward = packed_attention_forward;
+  return module;
+>>>>>>> 6cb55f7 (kernels: test the row-wise operations of inference)
 }
 
 }  // namespace
