@@ -26,29 +26,21 @@ Module make_module() {
   table.architectures = MSN_CUDA_ARCHITECTURES;
   table.device = device_functions();
 
-<<<<<<< HEAD
-  table.rms_norm_forward = rms_norm_forward;
+  table.embedding_forward = embedding_forward;
+  table.kv_compact = kv_compact;
   table.log_probability = log_probability;
+  table.rms_norm_forward = rms_norm_forward;
+  table.rotary_table = rotary_table;
+  table.split_heads_forward = split_heads_forward;
+  table.swiglu_forward = swiglu_forward;
+  table.top_k = top_k;
 
-  table.packed_attention_forward = packed_attention_forward;
-  table.packed_attention_backward = packed_attention_backward;
   table.cross_entropy = cross_entropy;
+  table.packed_attention_backward = packed_attention_backward;
+  table.packed_attention_forward = packed_attention_forward;
+  table.rms_norm_backward = rms_norm_backward;
+  table.swiglu_backward = swiglu_backward;
   return table;
-=======
-  module.embedding_forward = embedding_forward;
-  module.kv_compact = kv_compact;
-  module.log_probability = log_probability;
-  module.rms_norm_forward = rms_norm_forward;
-  module.rotary_table = rotary_table;
-  module.split_heads_forward = split_heads_forward;
-  module.swiglu_forward = swiglu_forward;
-  module.top_k = top_k;
-
-  module.cross_entropy = cross_entropy;
-  module.packed_attention_backward = packed_attention_backward;
-  module.packed_attention_forward = packed_attention_forward;
-  return module;
->>>>>>> 6cb55f7 (kernels: test the row-wise operations of inference)
 }
 
 }  // namespace

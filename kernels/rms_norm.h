@@ -1,4 +1,5 @@
-// RMSNorm with an optional residual add in front: sum = input + addend, output = weight * sum / rms(sum).
+// RMSNorm with an optional residual add in front, sum = input + addend, output = weight * sum / rms(sum), and
+// its gradient.
 #pragma once
 #include "kernels/bf16.h"
 #include "kernels/launch.h"
@@ -17,5 +18,18 @@ struct RmsNormForward {
   float epsilon;
 };
 Status rms_norm_forward(const RmsNormForward& args, const Launch& where);
+
+struct RmsNormBackward {
+  const float* input;           // [rows, width]
+  const float* weight;          // [width]
+  const float* inverse_rms;     // [rows]
+  const Bf16* output_gradient;  // [rows, width]
+  float* input_gradient;        // [rows, width], added to
+  Bf16* rounded;                // [rows, width] or null: the new input_gradient
+  float* weight_gradient;       // [width], added to
+  int64_t rows;
+  int64_t width;  // at most 16384
+};
+Status rms_norm_backward(const RmsNormBackward& args, const Launch& where);
 
 }  // namespace msn::kernels

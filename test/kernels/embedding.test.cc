@@ -43,7 +43,8 @@ const Test int8_table("embedding int8", [](Check& check) {
   const int64_t rows = 4, vocabulary = 9;
   for (const int64_t hidden : {20, 33}) {
     const int64_t stride = 64;
-    const std::vector<int32_t> tokens = check.random().integers(rows, 0, static_cast<int32_t>(vocabulary - 1));
+    const std::vector<int32_t> tokens =
+        check.random().integers(rows, 0, static_cast<int32_t>(vocabulary - 1));
     const std::vector<float> scales = check.random().uniform(vocabulary, 0.01f, 0.1f);
     std::vector<int8_t> table;
     for (int64_t i = 0; i < vocabulary * stride; ++i)

@@ -29,9 +29,9 @@ void compare_with_cpu(Check& check, int64_t rows, int64_t head_dim) {
                                          .head_dim = head_dim});
   const std::vector<float> actual = table.read();
   for (size_t i = 0; i < actual.size(); ++i)
-    check.require(std::abs(actual[i] - expected[i]) <=
-                      std::abs(std::nextafter(expected[i], INFINITY) - expected[i]),
-                  "element " + std::to_string(i) + " is more than one unit in the last place off");
+    check.require(
+        std::abs(actual[i] - expected[i]) <= std::abs(std::nextafter(expected[i], INFINITY) - expected[i]),
+        "element " + std::to_string(i) + " is more than one unit in the last place off");
 }
 
 const Test like_cpu("rotary", [](Check& check) {

@@ -10,10 +10,9 @@ std::vector<Bf16> on_device(Check& check, const std::vector<Bf16>& gate_up, int6
   const int64_t rows = static_cast<int64_t>(gate_up.size()) / (2 * inner);
   const DeviceArray<Bf16> gate_up_array(check, gate_up);
   const DeviceArray<Bf16> output(check, rows * inner);
-  check.launch(swiglu_forward, SwiGluForward{.gate_up = gate_up_array.data(),
-                                             .output = output.data(),
-                                             .rows = rows,
-                                             .inner = inner});
+  check.launch(
+      swiglu_forward,
+      SwiGluForward{.gate_up = gate_up_array.data(), .output = output.data(), .rows = rows, .inner = inner});
   return output.read();
 }
 
@@ -37,8 +36,8 @@ const Test rows_alone("swiglu rows alone", [](Check& check) {
   const std::vector<Bf16> gate_up = check.random().normal_bf16(rows * 2 * inner);
   const std::vector<Bf16> together = on_device(check, gate_up, inner);
   for (int64_t row = 0; row < rows; ++row)
-    check.same(on_device(check, rows_of(gate_up, row, 1, 2 * inner), inner),
-               rows_of(together, row, 1, inner), "output");
+    check.same(on_device(check, rows_of(gate_up, row, 1, 2 * inner), inner), rows_of(together, row, 1, inner),
+               "output");
 });
 
 // Far from zero the gate is one or nothing; neither may become something that is no number.

@@ -43,8 +43,8 @@ void compare_with_cpu(Check& check, std::vector<float> logits, int64_t vocabular
                       .values = tensor(values, {results, k})};
   if (!rows.empty()) reference.rows = tensor(rows, {results});
   check.cpu().run(reference);
-  const std::string what =
-      "vocabulary " + std::to_string(vocabulary) + ", k " + std::to_string(k) + ", rows " + std::to_string(all);
+  const std::string what = "vocabulary " + std::to_string(vocabulary) + ", k " + std::to_string(k) +
+                           ", rows " + std::to_string(all);
   check.same(actual.indices, indices, what + ": indices");
   check.same(actual.values, values, what + ": values");
 }
