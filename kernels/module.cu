@@ -11,6 +11,7 @@
 #include "kernels/split_heads.h"
 #include "kernels/swiglu.h"
 #include "kernels/top_k.h"
+#include "kernels/tree_attention.h"
 
 namespace msn::kernels {
 namespace {
@@ -34,6 +35,7 @@ Module make_module() {
   table.split_heads_forward = split_heads_forward;
   table.swiglu_forward = swiglu_forward;
   table.top_k = top_k;
+  table.tree_attention = tree_attention;
 
   table.cross_entropy = cross_entropy;
   table.packed_attention_backward = packed_attention_backward;
