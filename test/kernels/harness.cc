@@ -55,12 +55,17 @@ void ok(Status status, const std::string& what) {
   throw Failure(what + ": " + device.error_name(status) + ", " + device.error_text(status));
 }
 
+bool tiny_tests() {
+  const char* const tiny = std::getenv("MSN_TINY_TESTS");
+  return tiny != nullptr && *tiny == '1';
+}
+
 // What all tests share: the device, its stream and scratch, and the reference engine.
 struct Bench {
   const DeviceFunctions& device = msn_cuda_module()->device;
   DeviceDescription description{};
   Launch where;
-  std::shared_ptr<Backend> cpu = make_cpu_backend(2, best_instruction_set());
+  std::shared_ptr<Backend> cpu = make_cpu_backend(tiny_tests() ? 1 : 2, best_instruction_set());
 
   Bench() {
     ok(device.select(0), "select the device");
@@ -182,10 +187,7 @@ const DeviceFacts& Check::facts() const { return bench().description.facts; }
 const Launch& Check::where() const { return bench().where; }
 Backend& Check::cpu() const { return *bench().cpu; }
 
-bool Check::tiny() const {
-  const char* const tiny = std::getenv("MSN_TINY_TESTS");
-  return tiny != nullptr && *tiny == '1';
-}
+bool Check::tiny() const { return tiny_tests(); }
 
 void Check::ok(Status status, const char* what) const { testing::ok(status, what); }
 
