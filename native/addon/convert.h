@@ -24,7 +24,7 @@ GenerationRequest read_generation_request(const Napi::Value& value, const std::s
 DenoisingRequest read_denoising_request(const Napi::Value& value, const std::string& name);
 MicroBatch read_micro_batch(const Napi::Value& value, const std::string& name);
 NoiseOptions read_noise_options(const Napi::Value& value, const std::string& name);
-OptimizerOptions read_optimizer_options(const Napi::Value& value, const std::string& name);
+TrainerOptions read_trainer_options(const Napi::Value& value, const std::string& name);
 TrainingTensors read_training_tensors(const Napi::Value& value, const std::string& name);
 // Four arguments from `first` on: path, header, names, dtype.
 TensorExport read_tensor_export(const Napi::CallbackInfo& info, size_t first);

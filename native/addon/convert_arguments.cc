@@ -199,6 +199,8 @@ NoiseOptions read_noise_options(const Napi::Value& value, const std::string& nam
   return options;
 }
 
+namespace {
+
 OptimizerOptions read_optimizer_options(const Napi::Value& value, const std::string& name) {
   const Fields fields(value, name);
   OptimizerOptions options;
@@ -207,7 +209,19 @@ OptimizerOptions read_optimizer_options(const Napi::Value& value, const std::str
   options.epsilon = fields.number("epsilon");
   options.weight_decay = fields.number("weightDecay");
   options.clip_norm = fields.number("clipNorm");
+  options.moments =
+      read_choice(fields.value("moments"), fields.path("moments"),
+                  Choices<MomentFormat, 2>{{{"f32", MomentFormat::kF32}, {"8bit", MomentFormat::k8Bit}}});
   return options;
+}
+
+}  // namespace
+
+TrainerOptions read_trainer_options(const Napi::Value& value, const std::string& name) {
+  const Fields fields(value, name);
+  return {read_optimizer_options(fields.value("optimizer"), fields.path("optimizer")),
+          read_noise_options(fields.value("noise"), fields.path("noise")),
+          fields.boolean("gradientCheckpointing")};
 }
 
 TrainingTensors read_training_tensors(const Napi::Value& value, const std::string& name) {

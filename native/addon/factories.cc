@@ -38,11 +38,6 @@ ResidentModel make_model(const ModelPlan& plan, TensorSource& source, const Prog
   return resident;
 }
 
-// Weights, gradients and two moments, all f32.
-int64_t training_bytes(const ModelShape& shape) {
-  return 4 * parameter_count(shape) * static_cast<int64_t>(sizeof(float));
-}
-
 }  // namespace
 
 Napi::Value load_model(const Napi::CallbackInfo& info) {
@@ -103,25 +98,24 @@ Napi::Value create_trainer(const Napi::CallbackInfo& info) {
     const ResidentModel model = info[2].IsUndefined() ? nullptr : read_model(info[2], "model");
     if (entries.empty() == (model == nullptr))
       throw Error(ErrorCode::kInvalidArgument, "expected either tensors or a model", "tensors");
-    const OptimizerOptions optimizer = read_optimizer_options(info[3], "optimizer");
-    const NoiseOptions noise = read_noise_options(info[4], "noise");
-    const BackendOptions device = read_device_options(info[5], "device");
+    const TrainerOptions options = read_trainer_options(info[3], "options");
+    const BackendOptions device = read_device_options(info[4], "device");
     auto own_queue = std::make_shared<JobQueue>();
     const std::shared_ptr<JobQueue> queue = model ? model->queue : own_queue;
     return ModuleState::of(info.Env())
         .loop->run(
-            queue, read_cancel_token(info[6]),
+            queue, read_cancel_token(info[5]),
             [=, entries = std::move(entries)](Job&) mutable -> ResidentTrainer {
               auto resident = std::make_shared<Resident<Trainer>>();
               resident->queue = own_queue;
-              resident->bytes = training_bytes(shape);
               const std::shared_ptr<Backend> backend = make_backend(device, &resident->device_reason);
               std::unique_ptr<TensorSource> weights;
               if (model)
                 weights = std::make_unique<ModelTensors>(*model->object);
               else
                 weights = std::make_unique<MappedTensors>(std::move(entries));
-              resident->object = std::make_unique<Trainer>(backend, shape, *weights, optimizer, noise);
+              resident->object = std::make_unique<Trainer>(backend, shape, *weights, options);
+              resident->bytes = resident->object->state_bytes();
               return resident;
             },
             TrainerObject::create);

@@ -30,17 +30,16 @@ NoiseTokens noise_of(const NoiseOptions& options, uint32_t epoch) {
 }  // namespace
 
 struct Trainer::State {
-  State(std::shared_ptr<Backend> shared, const ModelShape& shape, const OptimizerOptions& optimizer_options,
-        const NoiseOptions& noise_options)
+  State(std::shared_ptr<Backend> shared, const ModelShape& shape, const TrainerOptions& options)
       : backend(std::move(shared)),
         layout(std::make_shared<ParameterLayout>(shape)),
-        optimizer(optimizer_options),
-        noise(noise_options),
+        optimizer(options.optimizer),
+        noise(options.noise),
         weights(*backend, layout),
         gradients(*backend, layout),
-        first_moments(*backend, layout),
-        second_moments(*backend, layout),
-        pass(*backend, shape, false),
+        first_moments(*backend, layout, MomentKind::kFirst, optimizer.moments),
+        second_moments(*backend, layout, MomentKind::kSecond, optimizer.moments),
+        pass(*backend, shape, options.gradient_checkpointing),
         squared_norm(backend->allocate(sizeof(double))) {}
 
   // Gradients and summed loss of one micro-batch, each loss weighing `scale`.
@@ -54,7 +53,7 @@ struct Trainer::State {
     return pass.loss_sum();
   }
 
-  std::unique_ptr<TensorSource> source(const ParameterSet& set) const {
+  std::unique_ptr<TensorSource> source(const auto& set) const {
     return std::make_unique<ParameterSource>(
         *layout, [&set](const TensorSpec& spec, float* values) { set.write_to_host(spec, values); });
   }
@@ -86,18 +85,23 @@ struct Trainer::State {
     adamw.epsilon = optimizer.epsilon;
     adamw.gradient_scale = gradient_scale;
     adamw.step = steps;
-    const auto run = [&](double weight_decay, auto part) {
-      adamw.weight_decay = weight_decay;
-      adamw.weight = part(weights.master());
-      adamw.gradient = part(gradients);
-      adamw.first_moment = part(first_moments);
-      adamw.second_moment = part(second_moments);
+    const auto run = [&](const Tensor& weight, const Tensor& gradient, const Moments& first,
+                         const Moments& second) {
+      adamw.weight = weight;
+      adamw.gradient = gradient;
+      adamw.first_moment = first.values;
+      adamw.first_scale = first.scales;
+      adamw.second_moment = second.values;
+      adamw.second_scale = second.scales;
       backend->run(adamw);
     };
+    const ParameterSet& master = weights.master();
+    adamw.weight_decay = optimizer.weight_decay;
     adamw.rounded = weights.rounded();
-    run(optimizer.weight_decay, [](const ParameterSet& set) { return set.matrices(); });
+    run(master.matrices(), gradients.matrices(), first_moments.matrices(), second_moments.matrices());
+    adamw.weight_decay = 0;
     adamw.rounded = {};
-    run(0, [](const ParameterSet& set) { return set.vectors(); });
+    run(master.vectors(), gradients.vectors(), first_moments.vectors(), second_moments.vectors());
   }
 
   std::shared_ptr<Backend> backend;
@@ -105,16 +109,17 @@ struct Trainer::State {
   OptimizerOptions optimizer;
   NoiseOptions noise;
   TrainedWeights weights;
-  ParameterSet gradients, first_moments, second_moments;
+  ParameterSet gradients;
+  MomentSet first_moments, second_moments;
   TrainingPass pass;
   Buffer squared_norm;  // f64 [1]
   int64_t steps = 0;
 };
 
 Trainer::Trainer(std::shared_ptr<Backend> backend, const ModelShape& shape, TensorSource& weights,
-                 const OptimizerOptions& optimizer, const NoiseOptions& noise) {
+                 const TrainerOptions& options) {
   check_shape(shape);
-  state_ = std::make_unique<State>(std::move(backend), shape, optimizer, noise);
+  state_ = std::make_unique<State>(std::move(backend), shape, options);
   state_->weights.read_from(weights);
 }
 
@@ -189,21 +194,36 @@ int64_t Trainer::steps_done() const { return state_->steps; }
 
 void Trainer::set_steps_done(int64_t steps) { state_->steps = steps; }
 
+int64_t Trainer::state_bytes() const {
+  return state_->weights.bytes() + state_->gradients.bytes() + state_->first_moments.bytes() +
+         state_->second_moments.bytes();
+}
+
+int64_t Trainer::workspace_bytes() const { return state_->pass.workspace_bytes(); }
+
 std::unique_ptr<TensorSource> Trainer::source(TrainingTensors which) const {
-  return state_->source(which == TrainingTensors::kWeights        ? state_->weights.master()
-                        : which == TrainingTensors::kFirstMoments ? state_->first_moments
-                                                                  : state_->second_moments);
+  switch (which) {
+    case TrainingTensors::kWeights:
+      return state_->source(state_->weights.master());
+    case TrainingTensors::kFirstMoments:
+      return state_->source(state_->first_moments);
+    case TrainingTensors::kSecondMoments:
+      break;
+  }
+  return state_->source(state_->second_moments);
 }
 
 std::unique_ptr<TensorSource> Trainer::gradients() const { return state_->source(state_->gradients); }
 
 void Trainer::restore(TrainingTensors which, TensorSource& source) {
-  if (which == TrainingTensors::kWeights) return state_->weights.read_from(source);
-  ParameterSet& moments =
-      which == TrainingTensors::kFirstMoments ? state_->first_moments : state_->second_moments;
-  read_groups(
-      *state_->layout, source, state_->backend->info().threads,
-      [&](const ParameterGroup& group, std::span<const float> values) { moments.write(group, values); });
+  switch (which) {
+    case TrainingTensors::kWeights:
+      return state_->weights.read_from(source);
+    case TrainingTensors::kFirstMoments:
+      return state_->first_moments.read_from(source);
+    case TrainingTensors::kSecondMoments:
+      return state_->second_moments.read_from(source);
+  }
 }
 
 }  // namespace msn

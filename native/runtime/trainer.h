@@ -1,4 +1,5 @@
-// Training on one device: master weights, gradients and AdamW moments in f32, one optimizer step at a time.
+// Training on one device, one optimizer step at a time: master weights and gradients in f32, products in the
+// device's activation dtype, AdamW moments in f32 or 8 bits.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -10,6 +11,7 @@
 #include "base/cancel.h"
 #include "model/model_shape.h"
 #include "model/tensor_source.h"
+#include "model/training_moments.h"
 #include "ops/noise.h"
 
 namespace msn {
@@ -41,6 +43,13 @@ struct OptimizerOptions {
   double epsilon = 1e-8;
   double weight_decay = 0;  // matrices only
   double clip_norm = 1;     // 0: no clipping
+  MomentFormat moments = MomentFormat::kF32;
+};
+
+struct TrainerOptions {
+  OptimizerOptions optimizer;
+  NoiseOptions noise;
+  bool gradient_checkpointing = false;  // keeps the layers' inputs alone; less memory, the same bits
 };
 
 struct TrainingStep {
@@ -62,7 +71,7 @@ enum class TrainingTensors { kWeights, kFirstMoments, kSecondMoments };
 class Trainer {
  public:
   Trainer(std::shared_ptr<Backend> backend, const ModelShape& shape, TensorSource& weights,
-          const OptimizerOptions& optimizer, const NoiseOptions& noise);
+          const TrainerOptions& options);
   ~Trainer();
 
   // One optimizer step over all micro-batches; the loss and the gradient are normalised by the loss tokens of
@@ -80,7 +89,12 @@ class Trainer {
   Backend& backend() const;
   const std::shared_ptr<Backend>& shared_backend() const;
   int64_t steps_done() const;  // AdamW's step count
-  // The state, tensor by tensor, under Hugging Face names; source(kWeights) also feeds Model for evaluation.
+  // Of weights, gradients and moments.
+  int64_t state_bytes() const;
+  // Of the activations of the largest micro-batch so far.
+  int64_t workspace_bytes() const;
+  // The state, tensor by tensor, in f32, under Hugging Face names; source(kWeights) also feeds Model for
+  // evaluation. What one trainer's sources give restores another's state, whatever its device, bit for bit.
   // A source must not outlive the trainer.
   std::unique_ptr<TensorSource> source(TrainingTensors which) const;
   void restore(TrainingTensors which, TensorSource& source);

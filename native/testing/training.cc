@@ -1,5 +1,6 @@
-// Shows a trainer: createTrainer({ shape, tensors | seed, optimizer, noise, instructions, threads }) returns
-// an object with step, evaluate, weight, gradient, restore and stepsDone.
+// Shows a trainer: createTrainer({ shape, tensors | seed, optimizer, noise, gradientCheckpointing,
+// instructions, threads, activations }) returns an object with step, evaluate, state, gradient, restore,
+// stepsDone and bytes.
 #include <cstring>
 #include <vector>
 
@@ -20,9 +21,15 @@ MicroBatch micro_batch(const Napi::Object& args) {
           integers(args, "samples")};
 }
 
-OptimizerOptions optimizer_options(const Napi::Object& args) {
-  return {number(args, "beta1", 0.9), number(args, "beta2", 0.999), number(args, "epsilon", 1e-8),
-          number(args, "weightDecay"), number(args, "clipNorm", 1)};
+OptimizerOptions optimizer_options(const Napi::Value& value) {
+  if (!value.IsObject()) return {};
+  const auto args = value.As<Napi::Object>();
+  return {number(args, "beta1", 0.9),
+          number(args, "beta2", 0.999),
+          number(args, "epsilon", 1e-8),
+          number(args, "weightDecay"),
+          number(args, "clipNorm", 1),
+          string(args, "moments", "f32") == "8bit" ? MomentFormat::k8Bit : MomentFormat::kF32};
 }
 
 NoiseOptions noise_options(const Napi::Value& value) {
@@ -125,10 +132,9 @@ Napi::Value create_trainer(const Napi::CallbackInfo& info) {
   const auto args = info[0].As<Napi::Object>();
   const ModelShape shape = model_shape(args.Get("shape").As<Napi::Object>());
   const auto source = tensor_source(args, shape);
-  const auto optimizer =
-      args.Get("optimizer").IsObject() ? args.Get("optimizer").As<Napi::Object>() : Napi::Object::New(env);
-  const auto trainer = std::make_shared<Trainer>(backend(args), shape, *source, optimizer_options(optimizer),
-                                                 noise_options(args.Get("noise")));
+  const TrainerOptions options{optimizer_options(args.Get("optimizer")), noise_options(args.Get("noise")),
+                               boolean(args, "gradientCheckpointing")};
+  const auto trainer = std::make_shared<Trainer>(backend(args), shape, *source, options);
   auto result = Napi::Object::New(env);
   result.Set("step", method(env, [trainer](const Napi::CallbackInfo& call) { return step(*trainer, call); }));
   result.Set("evaluate",
@@ -136,6 +142,12 @@ Napi::Value create_trainer(const Napi::CallbackInfo& info) {
   result.Set("stepsDone", method(env, [trainer](const Napi::CallbackInfo& call) -> Napi::Value {
                if (call[0].IsNumber()) trainer->set_steps_done(call[0].ToNumber().Int64Value());
                return Napi::Number::New(call.Env(), static_cast<double>(trainer->steps_done()));
+             }));
+  result.Set("bytes", method(env, [trainer](const Napi::CallbackInfo& call) -> Napi::Value {
+               auto bytes = Napi::Object::New(call.Env());
+               bytes.Set("state", static_cast<double>(trainer->state_bytes()));
+               bytes.Set("workspace", static_cast<double>(trainer->workspace_bytes()));
+               return bytes;
              }));
   result.Set("gradient", method(env, [trainer](const Napi::CallbackInfo& call) {
                return read_tensor(call.Env(), trainer->shape(), *trainer->gradients(), call[0].ToString());

@@ -7,6 +7,7 @@ import type {
   NativeModel,
   NativeNoiseOptions,
   NativeTrainer,
+  NativeTrainerOptions,
   TrainingTensors,
 } from '../../ts/native/contract';
 import { tinyShape } from '../support/shapes';
@@ -14,13 +15,21 @@ import { temporaryFolder } from '../support/temporary-folder';
 import { packRows } from '../support/trainer';
 import { device, generateSteps, ignore, native, never, rejection, request, tinyModel } from './support';
 
-const optimizer = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, clipNorm: 1 };
+const optimizer = {
+  beta1: 0.9,
+  beta2: 0.999,
+  epsilon: 1e-8,
+  weightDecay: 0,
+  clipNorm: 1,
+  moments: 'f32',
+} as const;
 const noise: NativeNoiseOptions = { enabled: true, kind: 'ahead', length: 3, segments: 1, seed: 5 };
+const options: NativeTrainerOptions = { optimizer, noise, gradientCheckpointing: false };
 const row = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3];
 const batch: NativeMicroBatch = packRows([row], [row.map((token, index) => (index < 2 ? -100 : token))]);
 
-const makeTrainer = (model: NativeModel): Promise<NativeTrainer> =>
-  native.createTrainer(tinyShape(), [], model, optimizer, noise, device, never());
+const makeTrainer = (model: NativeModel, given = options): Promise<NativeTrainer> =>
+  native.createTrainer(tinyShape(), [], model, given, device, never());
 
 let model: NativeModel;
 let trainer: NativeTrainer;
@@ -147,11 +156,19 @@ test.each<[string, () => Promise<unknown>]>([
   ],
   [
     'tensors: expected either tensors or a model',
-    () => native.createTrainer(tinyShape(), [], undefined, optimizer, noise, device, never()),
+    () => native.createTrainer(tinyShape(), [], undefined, options, device, never()),
+  ],
+  [
+    "options.optimizer.moments: expected 'f32' | '8bit', received \"4bit\"",
+    () => makeTrainer(model, { ...options, optimizer: { ...optimizer, moments: '4bit' as never } }),
+  ],
+  [
+    'options.gradientCheckpointing: expected true or false, received 1',
+    () => makeTrainer(model, { ...options, gradientCheckpointing: 1 as never }),
   ],
   [
     'model: expected a NativeModel, received an object',
-    () => native.createTrainer(tinyShape(), [], {} as never, optimizer, noise, device, never()),
+    () => native.createTrainer(tinyShape(), [], {} as never, options, device, never()),
   ],
 ])('%s', async (message, call) => {
   const error = await rejection(call());

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runCli, saveTinyModel, startCli } from './run-cli';
 import { temporaryFolder } from '../support/temporary-folder';
@@ -54,6 +54,17 @@ test('a job file, with options of the command line before those of the file', as
   expect(lines.at(-1)).toMatchObject({ type: 'result', steps: 3, model: join(folder, 'plain') });
   expect(existsSync(join(folder, 'plain', 'model.safetensors'))).toBe(true);
   expect(existsSync(join(folder, 'plain', 'report.html'))).toBe(true);
+});
+
+test.each([
+  ['of the command line', '', ['--gradient-checkpointing', '--optimizer.moments', '8bit']],
+  ['of the job file', 'gradientCheckpointing: true\noptimizer: { moments: 8bit }\n', []],
+])('options %s that save memory', async (name, extra, flags) => {
+  const output = `memory ${name}`;
+  const job = writeJob(output, `steps: 2\nevalPrompts: 0\n${extra}`);
+  expect(await runCli(['train', job, ...flags])).toMatchObject({ code: 0, stderr: '' });
+  const report = JSON.parse(readFileSync(join(folder, output, 'training-report.json'), 'utf8')) as unknown;
+  expect(report).toMatchObject({ options: { gradientCheckpointing: true, optimizer: { moments: '8bit' } } });
 });
 
 test('as text it tells evaluations and the result, and no bar where there is no terminal', async () => {

@@ -20,7 +20,15 @@ export interface TrainerOptions {
   tensors?: NativeTensorEntry[];
   seed?: number;
   initializerRange?: number;
-  optimizer?: { beta1?: number; beta2?: number; epsilon?: number; weightDecay?: number; clipNorm?: number };
+  optimizer?: {
+    beta1?: number;
+    beta2?: number;
+    epsilon?: number;
+    weightDecay?: number;
+    clipNorm?: number;
+    moments?: 'f32' | '8bit';
+  };
+  gradientCheckpointing?: boolean;
   noise?: TestNoise;
   instructions?: string;
   threads?: number;
@@ -40,6 +48,8 @@ export interface TestTrainer {
     noise?: TestNoise,
   ): { loss: number; lossTokens: number; correct: number[]; counted: number[] };
   stepsDone(set?: number): number;
+  /** Of weights, gradients and moments; of the largest micro-batch's activations. */
+  bytes(): { state: number; workspace: number };
   gradient(name: string): Float32Array;
   state(which: TrainingTensors, name: string): Float32Array;
   restore(which: TrainingTensors, tensors: Record<string, Float32Array>): void;

@@ -13,7 +13,7 @@ const parts: FingerprintParts = {
     seed: 1,
   },
   noise: { enabled: true, kind: 'ahead', length: 5, segments: 1, seed: 0 },
-  optimizer: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, clipNorm: 1 },
+  optimizer: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, clipNorm: 1, moments: 'f32' },
   schedule: { name: 'cosine', learningRate: 1e-3, warmupSteps: 1, totalSteps: 10, finalRatio: 0 },
 };
 const compare = (then: FingerprintParts, now: FingerprintParts) => (): void =>
@@ -50,6 +50,13 @@ test('what does not change the bits does not matter', () => {
   );
   const sft = { ...parts, noise: { ...parts.noise, enabled: false } };
   expect(compare(sft, { ...sft, noise: { ...sft.noise, length: 9 } })).not.toThrow();
+});
+
+test('8-bit moments are other settings, f32 ones those of checkpoints that do not say', () => {
+  const coded: FingerprintParts = { ...parts, optimizer: { ...parts.optimizer, moments: '8bit' } };
+  expect(compare(parts, coded)).toThrow(/optimizer\.moments \(none then, 8bit now\)/);
+  expect(compare(coded, coded)).not.toThrow();
+  expect(fingerprintOf(parts)).not.toHaveProperty('optimizer.moments');
 });
 
 test('only a constant rate may be made longer', () => {

@@ -184,6 +184,35 @@ test.each(['f32', 'bf16'] as const)(
   60_000,
 );
 
+test('8-bit moments: the loss follows that of f32 moments, and a killed run ends with the same bits', async () => {
+  const same: Partial<TrainOptions> = { steps: 30, saveEvery: 7, optimizer: { moments: '8bit' } };
+  const [whole, killed] = [options(same), options(same)];
+  const losses = (await stepsOf(whole)).map(({ loss }) => loss);
+  await killAtStep(killed, 17);
+  await train(killed);
+  expect(weights(killed.output)).toBe(weights(whole.output));
+  for (const file of ['first-moments.safetensors', 'second-moments.safetensors']) {
+    const [one, other] = [killed, whole].map(({ output }) => sha256(join(output, 'checkpoint-30', file)));
+    expect(one).toBe(other);
+  }
+  const exact = (await stepsOf(options({ steps: 30 }))).map(({ loss }) => loss);
+  losses.forEach((loss, step) => expect(Math.abs(loss / exact[step]! - 1)).toBeLessThan(0.02));
+  expect(losses).not.toEqual(exact);
+});
+
+test('gradient checkpointing changes no bit, and may be switched on between two sessions', async () => {
+  const plain = options({ saveEvery: 5 });
+  const before = await stepsOf(plain);
+  const switched = options({ saveEvery: 5, steps: 12 });
+  await killAtStep(switched, 8);
+  const steps = await stepsOf({ ...switched, gradientCheckpointing: true });
+  expect(steps[0]!.step).toBe(6);
+  expect(steps.map(({ loss, gradientNorm }) => ({ loss, gradientNorm }))).toEqual(
+    before.slice(5).map(({ loss, gradientNorm }) => ({ loss, gradientNorm })),
+  );
+  expect(weights(switched.output)).toBe(weights(plain.output));
+});
+
 test('an abort ends a run inside a step', async () => {
   const controller = new AbortController();
   const run = train(options({ steps: 100_000, signal: controller.signal }));

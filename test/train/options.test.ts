@@ -21,13 +21,14 @@ test('fills in the documented defaults', () => {
     noise: { kind: 'ahead', length: 5, segments: 1, seed: 0 },
     batchSize: 8,
     gradientAccumulation: 1,
+    gradientCheckpointing: false,
     packing: true,
     shuffle: true,
     learningRate: 2e-5,
     schedule: 'cosine',
     warmupRatio: 0.03,
     finalLearningRateRatio: 0,
-    optimizer: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
+    optimizer: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, moments: 'f32' },
     clipNorm: 1,
     seed: 0,
     evalEvery: 200,
@@ -40,9 +41,19 @@ test('fills in the documented defaults', () => {
 });
 
 test('fills in the rest of a part that is given', () => {
-  const checked = check({ ...least, noise: { segments: 4 }, optimizer: { weightDecay: 0.01 } });
+  const checked = check({
+    ...least,
+    noise: { segments: 4 },
+    optimizer: { weightDecay: 0.01, moments: '8bit' },
+  });
   expect(checked.noise).toEqual({ kind: 'ahead', length: 5, segments: 4, seed: 0 });
-  expect(checked.optimizer).toEqual({ beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 });
+  expect(checked.optimizer).toEqual({
+    beta1: 0.9,
+    beta2: 0.999,
+    epsilon: 1e-8,
+    weightDecay: 0.01,
+    moments: '8bit',
+  });
 });
 
 test('takes several files, named columns, a checkpoint and plain fine-tuning', () => {
@@ -82,6 +93,8 @@ test.each<[object, string]>([
   [{ ...least, resume: true }, `resume: expected 'auto', false or the path of a checkpoint, received true`],
   [{ ...least, keepLast: 0 }, 'keepLast: expected an integer of at least 1, received 0'],
   [{ ...least, dtype: 'int8' }, `dtype: expected 'f32', received "int8"`],
+  [{ ...least, optimizer: { moments: 8 } }, `optimizer.moments: expected 'f32' or '8bit', received 8`],
+  [{ ...least, gradientCheckpointing: 1 }, 'gradientCheckpointing: expected true or false, received 1'],
   [{ ...least, learningrate: 1 }, 'unknown option "learningrate" (did you mean "learningRate"?)'],
   [{ ...least, noise: { len: 3 } }, 'noise: unknown option "len"'],
   [

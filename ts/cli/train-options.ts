@@ -41,6 +41,11 @@ export const trainRows: readonly OptionRow[] = [
   { path: 'steps', value: '<count>', help: 'optimizer steps, instead of epochs' },
   { path: 'batchSize', value: '<rows>', help: 'rows of a micro-batch (default: 8)' },
   { path: 'gradientAccumulation', value: '<count>', help: 'micro-batches of a step (default: 1)' },
+  {
+    path: 'gradientCheckpointing',
+    value: '[boolean]',
+    help: 'less memory for a third more work: layers are computed again on the way back (default: false)',
+  },
   { path: 'sequenceLength', value: '<tokens>', help: "longest row (default: 1024, or the model's)" },
   {
     path: 'packing',
@@ -60,6 +65,12 @@ export const trainRows: readonly OptionRow[] = [
   { path: 'optimizer.beta2', value: '<number>', help: 'AdamW (default: 0.999)' },
   { path: 'optimizer.epsilon', value: '<number>', help: 'AdamW (default: 1e-8)' },
   { path: 'optimizer.weightDecay', value: '<number>', help: 'AdamW, matrices only (default: 0)' },
+  {
+    path: 'optimizer.moments',
+    value: '<name>',
+    help: 'what the moments are kept in: f32 or 8bit (default: f32)',
+    isText: true,
+  },
   { path: 'clipNorm', value: '<number>', help: 'gradient norm to clip at, 0: none (default: 1)' },
   { path: 'seed', value: '<integer>', help: 'of order and held-out rows (default: 0)' },
   { path: 'evalEvery', value: '<steps>', help: 'between evaluations (default: 200)' },

@@ -206,6 +206,15 @@ export interface NativeOptimizerOptions {
   weightDecay: number;
   /** 0: no clipping. */
   clipNorm: number;
+  /** What AdamW's moments are kept in; '8bit': codes with a scale for every 256 of them. */
+  moments: 'f32' | '8bit';
+}
+
+export interface NativeTrainerOptions {
+  optimizer: NativeOptimizerOptions;
+  noise: NativeNoiseOptions;
+  /** Keeps the layers' inputs alone and computes the rest again in the backward pass; the same bits. */
+  gradientCheckpointing: boolean;
 }
 
 export interface NativeTrainingStep {
@@ -251,7 +260,7 @@ export interface NativeTrainer {
     dtype: 'F32' | 'BF16',
     cancel: CancelToken,
   ): Promise<void>;
-  /** Reads moments (or weights) back from a checkpoint. */
+  /** Reads moments (or weights) back from a checkpoint, whatever device wrote it. */
   restore(which: TrainingTensors, tensors: NativeTensorEntry[], cancel: CancelToken): Promise<void>;
   stepsDone: number;
   /** Gradient of the last step's loss, unclipped, by tensor name; for tests. */
@@ -288,8 +297,7 @@ export interface NativeModule {
     shape: NativeModelShape,
     tensors: NativeTensorEntry[],
     model: NativeModel | undefined,
-    optimizer: NativeOptimizerOptions,
-    noise: NativeNoiseOptions,
+    options: NativeTrainerOptions,
     device: NativeDeviceOptions,
     cancel: CancelToken,
   ): Promise<NativeTrainer>;

@@ -26,6 +26,7 @@ export function fingerprintOf({
   schedule,
 }: FingerprintParts): Fingerprint {
   const { seed, ...others } = batches;
+  const { moments, ...numbers } = optimizer;
   return {
     data,
     ...prefixed('model', shape),
@@ -33,7 +34,7 @@ export function fingerprintOf({
     // Without shuffling the order needs no seed.
     ...(batches.shuffle && { seed }),
     ...(noise.enabled ? prefixed('noise', { ...noise }) : { noise: false }),
-    ...prefixed('optimizer', { ...optimizer }),
+    ...prefixed('optimizer', { ...numbers, ...(moments !== 'f32' && { moments }) }),
     schedule: schedule.name,
     learningRate: schedule.learningRate,
     warmupSteps: schedule.warmupSteps,

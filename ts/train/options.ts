@@ -29,6 +29,11 @@ export interface OptimizerOptions {
   epsilon?: number;
   /** Default 0. */
   weightDecay?: number;
+  /**
+   * What the two moments of every weight are kept in. '8bit' takes a quarter of their memory, 6 bytes a weight less:
+   * codes with a scale for every 256 of them (arXiv 2110.02861). Default 'f32'.
+   */
+  moments?: 'f32' | '8bit';
 }
 
 /** Everything of {@link TrainOptions} that does not depend on how a model object looks. */
@@ -57,6 +62,11 @@ export interface TrainingOptions extends DeviceOptions {
   batchSize?: number;
   /** Micro-batches of an optimizer step; the loss is normalised over all their tokens. Default 1. */
   gradientAccumulation?: number;
+  /**
+   * Keep only each layer's input for the backward pass and compute the rest again: the activations take the memory of
+   * about one layer, a step takes about a third more time, and every number stays the same. Default false.
+   */
+  gradientCheckpointing?: boolean;
   /** Longest row in tokens. Default 1024, or the model's context length where that is less. */
   sequenceLength?: number;
   /** Fill rows of `sequenceLength` tokens with several documents, with no attention across. Default true. */
@@ -129,6 +139,7 @@ const optimizer = check.options({
   beta2: momentum().default(0.999),
   epsilon: check.numberAbove(0, 1).default(1e-8),
   weightDecay: check.number(0, 1).default(0),
+  moments: check.oneOf(['f32', '8bit']).default('f32'),
 });
 
 function momentum() {
@@ -158,6 +169,7 @@ export const trainingOptions = {
   steps: check.integer(1).optional(),
   batchSize: check.integer(1, 65536).default(8),
   gradientAccumulation: check.integer(1, 65536).default(1),
+  gradientCheckpointing: check.boolean().default(false),
   sequenceLength: check.integer(2).optional(),
   packing: check.boolean().default(true),
   shuffle: check.boolean().default(true),

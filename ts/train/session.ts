@@ -2,13 +2,7 @@
 import { BatchPlan, type BatchOptions } from '../data/batches';
 import { MakeSomeNoiseError } from '../errors';
 import { nativeDevice } from '../model/device-options';
-import type {
-  CancelToken,
-  NativeModule,
-  NativeNoiseOptions,
-  NativeOptimizerOptions,
-  NativeTrainer,
-} from '../native/contract';
+import type { CancelToken, NativeModule, NativeTrainer, NativeTrainerOptions } from '../native/contract';
 import { checkpointWeights, restoreOptimizer, writeModelFiles, type Checkpoint } from './checkpoint';
 import { RunControl } from './control';
 import { replaceFilesDurably } from '../durable';
@@ -56,7 +50,7 @@ export async function runSession(input: SessionInput): Promise<TrainingResult> {
   for (const message of await clearOutput(options.output, options.resume)) {
     emit({ type: 'log', level: 'info', message });
   }
-  const trainer = await createTrainer(input, plan.noise, plan.optimizer, checkpoint);
+  const trainer = await createTrainer(input, plan.native, checkpoint);
   try {
     const history = resumedHistory(checkpoint);
     const head = reportHead(input, data, trainer, schedule);
@@ -71,7 +65,7 @@ export async function runSession(input: SessionInput): Promise<TrainingResult> {
         source,
         batches: plan.batches,
         schedule,
-        evaluation: evaluationPlan(input, data, plan.noise),
+        evaluation: evaluationPlan(input, data, plan.native.noise),
         fingerprint,
         history,
         firstStep: checkpoint?.state.step ?? 0,
@@ -99,8 +93,7 @@ export async function runSession(input: SessionInput): Promise<TrainingResult> {
 interface RunPlan {
   batches: BatchPlan;
   schedule: Schedule;
-  noise: NativeNoiseOptions;
-  optimizer: NativeOptimizerOptions;
+  native: NativeTrainerOptions;
   fingerprint: ReturnType<typeof fingerprintOf>;
 }
 
@@ -130,13 +123,13 @@ function planRun(
     optimizer,
     schedule,
   });
-  return { batches, schedule, noise, optimizer, fingerprint };
+  const { gradientCheckpointing } = options;
+  return { batches, schedule, native: { optimizer, noise, gradientCheckpointing }, fingerprint };
 }
 
 async function createTrainer(
   { options, source, native, cancel }: SessionInput,
-  noise: NativeNoiseOptions,
-  optimizer: NativeOptimizerOptions,
+  trainerOptions: NativeTrainerOptions,
   checkpoint: Checkpoint | undefined,
 ): Promise<NativeTrainer> {
   const tensors = checkpoint === undefined ? source.tensors : await checkpointWeights(checkpoint.path);
@@ -145,8 +138,7 @@ async function createTrainer(
     source.shape,
     tensors,
     model,
-    optimizer,
-    noise,
+    trainerOptions,
     nativeDevice(options),
     cancel,
   );
@@ -179,7 +171,7 @@ function opening(data: TrainingData, { totalSteps }: Schedule, checkpoint: Check
 function evaluationPlan(
   { options, source, native }: SessionInput,
   data: TrainingData,
-  noise: NativeNoiseOptions,
+  noise: NativeTrainerOptions['noise'],
 ): EvaluationPlan | undefined {
   if (data.evaluation === undefined) return undefined;
   return {

@@ -26,12 +26,13 @@ const trainSchema = options({
 /**
  * Fine-tunes a model with noise in its inputs ("Make Some Noise", arXiv 2406.17404), so that it guesses several tokens
  * ahead; with `noise: false` it is plain supervised fine-tuning. Loss is next-token cross-entropy on what the model is
- * to say, computed in f32 with AdamW.
+ * to say, minimised with AdamW on f32 weights; the CPU computes in f32, CUDA in bf16 with f32 sums.
  *
  * The run begins at once and goes on whether or not somebody listens. Await the handle for the result, iterate over it
  * for the events. The trained model is in `output`, checkpoints are beside it in `output/checkpoint-N`, each a model
  * folder itself; the report is `output/training-report.json`. A run that was killed goes on from its last checkpoint
- * when it is started again with the same options, and ends with the same bits.
+ * when it is started again with the same options, and ends with the same bits on the same device. A checkpoint holds nothing of
+ * the device: a run may go on on another.
  *
  * Rows that are wrong (a missing column, a wrong type, broken JSON) are errors naming file and line. Rows that are of
  * no use (more tokens than `sequenceLength`, no loss, no response of two tokens) are left out, counted in the report

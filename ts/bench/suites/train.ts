@@ -7,8 +7,11 @@ import { trainingBatch } from '../settings';
 import { spreadOf } from '../statistics';
 import { repeated, type Suite } from './suite';
 
-const optimizer = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01, clipNorm: 1 };
-const noNoise = { enabled: false, kind: 'ahead', length: 5, segments: 1, seed: 0 } as const;
+const options = {
+  optimizer: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01, clipNorm: 1, moments: 'f32' },
+  noise: { enabled: false, kind: 'ahead', length: 5, segments: 1, seed: 0 },
+  gradientCheckpointing: false,
+} as const;
 const learningRate = 1e-4;
 
 export const trainSuite: Suite = async ({ model, settings }) => {
@@ -19,15 +22,7 @@ export const trainSuite: Suite = async ({ model, settings }) => {
   const device = { device: model.info.device, threads: model.info.engine.threads, instructions: '' } as const;
   const batch = randomBatch(rows, rowTokens, vocabularySize, settings.seed);
   const milliseconds = await cancellable(module, settings.signal, async (token) => {
-    const trainer = await module.createTrainer(
-      description.config.shape,
-      [],
-      native,
-      optimizer,
-      noNoise,
-      device,
-      token,
-    );
+    const trainer = await module.createTrainer(description.config.shape, [], native, options, device, token);
     try {
       return await repeated(settings.repeats, async () => {
         const step = await trainer.step([batch], 0, learningRate, token);
