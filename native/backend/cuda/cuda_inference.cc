@@ -30,10 +30,4 @@ void CudaBackend::run(const TopK&) { refuse_unmapped("top_k"); }
 void CudaBackend::run(const LogProbability&) { refuse_unmapped("log_probability"); }
 void CudaBackend::run(const KvCompact&) { refuse_unmapped("kv_compact"); }
 
-std::unique_ptr<Event> CudaBackend::make_event() { refuse_unmapped("event"); }
-void CudaBackend::run(const LongestMatch&) { refuse_unmapped("longest_match"); }
-void CudaBackend::run(const DraftNodes&) { refuse_unmapped("draft_nodes"); }
-void CudaBackend::run(const SampleTokens&) { refuse_unmapped("sample_tokens"); }
-void CudaBackend::run(const AcceptPath&) { refuse_unmapped("accept_path"); }
-
 }  // namespace msn
