@@ -1,7 +1,9 @@
 // The module's table. A new operation is a line in module.h and one here.
+#include "kernels/adamw.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/device.h"
 #include "kernels/embedding.h"
+#include "kernels/gradient_norm.h"
 #include "kernels/kv_compact.h"
 #include "kernels/log_probability.h"
 #include "kernels/module.h"
@@ -37,10 +39,12 @@ Module make_module() {
   table.top_k = top_k;
   table.tree_attention = tree_attention;
 
+  table.adamw = adamw;
   table.cross_entropy = cross_entropy;
   table.packed_attention_backward = packed_attention_backward;
   table.packed_attention_forward = packed_attention_forward;
   table.rms_norm_backward = rms_norm_backward;
+  table.squared_norm = squared_norm;
   table.swiglu_backward = swiglu_backward;
   return table;
 }
