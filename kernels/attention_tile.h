@@ -126,11 +126,26 @@ __device__ __forceinline__ void multiply_rows(Fragments<1, kColumnBlocks>& score
     }
 }
 
-// sums += weights b, the weights rounded to bf16. b: 8 kInnerBlocks rows of a tile, 8 kColumnBlocks columns
-// from b's first on.
+// Fragments rounded to bf16, two columns in one number: element `half` is row 16 i + g + 8 half.
+template <int kRowBlocks, int kColumnBlocks>
+using PackedFragments = uint32_t[kRowBlocks][kColumnBlocks][2];
+
+template <int kRowBlocks, int kColumnBlocks>
+__device__ __forceinline__ void pack_fragments(const Fragments<kRowBlocks, kColumnBlocks>& fragments,
+                                               PackedFragments<kRowBlocks, kColumnBlocks>& packed) {
+#pragma unroll
+  for (int i = 0; i < kRowBlocks; ++i)
+#pragma unroll
+    for (int j = 0; j < kColumnBlocks; ++j)
+#pragma unroll
+      for (int half = 0; half < 2; ++half)
+        packed[i][j][half] = pack_bf16(fragments[i][j][half * 2], fragments[i][j][half * 2 + 1]);
+}
+
+// sums += weights b. b: 8 kInnerBlocks rows of a tile, 8 kColumnBlocks columns from b's first on.
 template <int kHeadDim, int kRowBlocks, int kInnerBlocks, int kColumnBlocks>
 __device__ __forceinline__ void multiply_weights(Fragments<kRowBlocks, kColumnBlocks>& sums,
-                                                 const Fragments<kRowBlocks, kInnerBlocks>& weights,
+                                                 const PackedFragments<kRowBlocks, kInnerBlocks>& weights,
                                                  const Bf16* b) {
   static_assert(kInnerBlocks % 2 == 0 && kColumnBlocks % 2 == 0);
   constexpr int kStride = kTileStride<kHeadDim>;
@@ -138,15 +153,6 @@ __device__ __forceinline__ void multiply_weights(Fragments<kRowBlocks, kColumnBl
   b += lane % 16 * kStride + lane / 16 * 8;
 #pragma unroll
   for (int k = 0; k < kInnerBlocks; k += 2) {
-    uint32_t left[kRowBlocks][4];
-#pragma unroll
-    for (int i = 0; i < kRowBlocks; ++i)
-#pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        const float (&block)[4] = weights[i][k + half];
-        left[i][half * 2] = pack_bf16(block[0], block[1]);
-        left[i][half * 2 + 1] = pack_bf16(block[2], block[3]);
-      }
 #pragma unroll
     for (int j = 0; j < kColumnBlocks; j += 2) {
       uint32_t right[4];
@@ -154,11 +160,23 @@ __device__ __forceinline__ void multiply_weights(Fragments<kRowBlocks, kColumnBl
       const uint32_t first[2] = {right[0], right[1]}, second[2] = {right[2], right[3]};
 #pragma unroll
       for (int i = 0; i < kRowBlocks; ++i) {
-        multiply_m16n8k16(sums[i][j], left[i], first);
-        multiply_m16n8k16(sums[i][j + 1], left[i], second);
+        const uint32_t left[4] = {weights[i][k][0], weights[i][k][1], weights[i][k + 1][0],
+                                  weights[i][k + 1][1]};
+        multiply_m16n8k16(sums[i][j], left, first);
+        multiply_m16n8k16(sums[i][j + 1], left, second);
       }
     }
   }
+}
+
+// The same with the weights rounded here.
+template <int kHeadDim, int kRowBlocks, int kInnerBlocks, int kColumnBlocks>
+__device__ __forceinline__ void multiply_weights(Fragments<kRowBlocks, kColumnBlocks>& sums,
+                                                 const Fragments<kRowBlocks, kInnerBlocks>& weights,
+                                                 const Bf16* b) {
+  PackedFragments<kRowBlocks, kInnerBlocks> packed;
+  pack_fragments(weights, packed);
+  multiply_weights<kHeadDim>(sums, packed, b);
 }
 
 __device__ __forceinline__ void store_pair(Bf16* to, float first, float second) {

@@ -106,7 +106,7 @@ __device__ __forceinline__ void hide_unseeing(Fragments<kRowBlocks, kQueryBlocks
 }
 
 template <int kHeadDim>
-__global__ void __launch_bounds__(kThreads) key_gradients_kernel(const Problem problem) {
+__global__ void __launch_bounds__(kThreads, 1) key_gradients_kernel(const Problem problem) {
   using T = KeyTile<kHeadDim>;
   wait_for_inputs();
   let_next_start();
@@ -136,29 +136,28 @@ __global__ void __launch_bounds__(kThreads) key_gradients_kernel(const Problem p
   __syncthreads();
   const int warp_row = warp * T::kWarpKeys, warp_first = first_key + warp_row;
   const int warp_last = min(warp_first + T::kWarpKeys, tokens) - 1;
-  const int warp_first_end = end_of_sights[warp_row];
   const int warp_end = warp_last >= warp_first ? end_of_sights[warp_last - first_key] : 0;
   const int end_query = end_of_sights[min(T::kKeys, tokens - first_key) - 1];
-  const int tiles = (end_query - first_key + T::kQueries - 1) / T::kQueries;
-  const int steps = tiles * problem.members;
-
-  // Step `step` takes one tile of queries of one head; heads one after another.
-  const auto load = [&](int step) {
-    const int index = first_index + step / tiles, head = problem.first_head + index;
-    const int stage = step % T::kStages, query = first_key + step % tiles * T::kQueries;
+  // The next tile of queries to be loaded: tiles of one head, then of the next.
+  int next_index = first_index, next_query = first_key;
+  const auto load_next = [&](int stage) {
+    const int head = problem.first_head + next_index;
     load_tile<T::kQueries, kHeadDim, kThreads>(query_tiles + stage * T::kQueryElements,
-                                               of_head(args.query, problem, head), query, end_query);
+                                               of_head(args.query, problem, head), next_query, end_query);
     load_tile<T::kQueries, kHeadDim, kThreads>(gradient_tiles + stage * T::kQueryElements,
-                                               of_head(args.output_gradient, problem, head), query,
+                                               of_head(args.output_gradient, problem, head), next_query,
                                                end_query);
     if (thread < T::kQueries) {
-      const bool wanted = query + thread < end_query;
-      const int64_t token = wanted ? query + thread : 0;
-      copy_4_async(log_sums + stage * T::kQueries + thread, args.log_sum_exp + head * args.tokens + token,
-                   wanted);
-      copy_4_async(deltas + stage * T::kQueries + thread, problem.delta + index * args.tokens + token,
-                   wanted);
+      const bool wanted = next_query + thread < end_query;
+      const int64_t token = wanted ? next_query + thread : 0;
+      const int to = stage * T::kQueries + thread;
+      copy_4_async(log_sums + to, args.log_sum_exp + head * args.tokens + token, wanted);
+      copy_4_async(deltas + to, problem.delta + next_index * args.tokens + token, wanted);
     }
+    next_query += T::kQueries;
+    if (next_query < end_query) return;
+    next_query = first_key;
+    ++next_index;
   };
 
   Fragments<T::kRowBlocks, T::kColumns / 8> key_gradient, value_gradient;
@@ -166,34 +165,41 @@ __global__ void __launch_bounds__(kThreads) key_gradients_kernel(const Problem p
   set_zero(value_gradient);
   load_tile<T::kKeys, kHeadDim, kThreads>(key_tile, keys, first_key, tokens);
   load_tile<T::kKeys, kHeadDim, kThreads>(value_tile, values, first_key, tokens);
-  if (T::kStages > 1) load(0);
+  const int end_index = first_index + problem.members;
+  if (T::kStages > 1) load_next(0);
   commit_copies();
-  for (int step = 0; step < steps; ++step) {
-    if (step + T::kStages - 1 < steps) load(step + T::kStages - 1);
+  for (int index = first_index, query = first_key, stage = 0; index < end_index;
+       stage = (stage + 1) % T::kStages) {
+    if (next_index < end_index) load_next((stage + T::kStages - 1) % T::kStages);
     commit_copies();
     wait_for_copies<T::kStages - 1>();
     __syncthreads();  // the tile of this step is there
-    const int stage = step % T::kStages, query = first_key + step % tiles * T::kQueries;
     if (query + T::kQueries > warp_first && query < warp_end) {
       const Bf16* const query_tile = query_tiles + stage * T::kQueryElements;
       const Bf16* const gradient_tile = gradient_tiles + stage * T::kQueryElements;
       const float* const log_sum = log_sums + stage * T::kQueries + lane % 4 * 2;
       const float* const delta = deltas + stage * T::kQueries + lane % 4 * 2;
-      Fragments<T::kRowBlocks, T::kQueryBlocks> weights, score_gradients;  // transposed: [keys, queries]
-      set_zero(weights);
-      multiply_rows<kHeadDim>(weights, key_tile + warp_row * kTileStride<kHeadDim>, query_tile);
-      if (query < warp_first + T::kWarpKeys - 1 || query + T::kQueries > warp_first_end)
-        hide_unseeing(weights, warp_first - query, query, end_of_sights + warp_row);
+      // Transposed: [keys, queries].
+      PackedFragments<T::kRowBlocks, T::kQueryBlocks> weights;
+      {
+        Fragments<T::kRowBlocks, T::kQueryBlocks> scores;
+        set_zero(scores);
+        multiply_rows<kHeadDim>(scores, key_tile + warp_row * kTileStride<kHeadDim>, query_tile);
+        if (query < warp_first + T::kWarpKeys - 1 || query + T::kQueries > end_of_sights[warp_row])
+          hide_unseeing(scores, warp_first - query, query, end_of_sights + warp_row);
 #pragma unroll
-      for (int j = 0; j < T::kQueryBlocks; ++j)
+        for (int j = 0; j < T::kQueryBlocks; ++j)
 #pragma unroll
-        for (int e = 0; e < 4; ++e) {
-          const float shift = log_sum[j * 8 + e % 2] * kLog2E;
+          for (int e = 0; e < 4; ++e) {
+            const float shift = log_sum[j * 8 + e % 2] * kLog2E;
 #pragma unroll
-          for (int i = 0; i < T::kRowBlocks; ++i)
-            weights[i][j][e] = exp2_approx(fmaf(weights[i][j][e], problem.scale * kLog2E, -shift));
-        }
+            for (int i = 0; i < T::kRowBlocks; ++i)
+              scores[i][j][e] = exp2_approx(fmaf(scores[i][j][e], problem.scale * kLog2E, -shift));
+          }
+        pack_fragments(scores, weights);
+      }
       multiply_weights<kHeadDim>(value_gradient, weights, gradient_tile + first_column);
+      Fragments<T::kRowBlocks, T::kQueryBlocks> score_gradients;
       set_zero(score_gradients);
       multiply_rows<kHeadDim>(score_gradients, value_tile + warp_row * kTileStride<kHeadDim>, gradient_tile);
 #pragma unroll
@@ -201,11 +207,19 @@ __global__ void __launch_bounds__(kThreads) key_gradients_kernel(const Problem p
 #pragma unroll
         for (int e = 0; e < 4; ++e)
 #pragma unroll
-          for (int i = 0; i < T::kRowBlocks; ++i)
-            score_gradients[i][j][e] = weights[i][j][e] * (score_gradients[i][j][e] - delta[j * 8 + e % 2]);
+          for (int i = 0; i < T::kRowBlocks; ++i) {
+            const uint32_t pair = weights[i][j][e / 2];
+            score_gradients[i][j][e] = (e % 2 == 0 ? low_half(pair) : high_half(pair)) *
+                                       (score_gradients[i][j][e] - delta[j * 8 + e % 2]);
+          }
       multiply_weights<kHeadDim>(key_gradient, score_gradients, query_tile + first_column);
     }
     __syncthreads();  // nobody reads the tile any more
+    query += T::kQueries;
+    if (query >= end_query) {
+      query = first_key;
+      ++index;
+    }
   }
 
   const int rows = warp_last - warp_first + 1, columns = static_cast<int>(args.head_dim) - first_column;
@@ -258,7 +272,7 @@ struct QueryTile {
 };
 
 template <int kHeadDim>
-__global__ void __launch_bounds__(kThreads) query_gradients_kernel(const Problem problem) {
+__global__ void __launch_bounds__(kThreads, 1) query_gradients_kernel(const Problem problem) {
   using T = QueryTile<kHeadDim>;
   wait_for_inputs();
   let_next_start();
