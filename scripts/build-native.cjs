@@ -1,8 +1,9 @@
 'use strict';
 // Builds the addon into build/Release and the tests' addon into build/testing.
-//   node scripts/build-native.cjs [--debug | --sanitize] [--cuda] [--shim]
+//   node scripts/build-native.cjs [--debug | --sanitize] [--cuda] [--shim] [--target=NAME]
 // --cuda: the CUDA module beside the addon, too; needs nvcc and minutes.
 // --shim: the kernels for the host shim beside the addon, too, and build/kernels/kernel_tests.
+// --target: one target of CMake's alone.
 // What an earlier build of the folder was asked for stays.
 // Debug builds go to build-debug/, those with address and undefined-behaviour sanitizers to build-sanitize/build/
 // (so that MAKESOMENOISE_PREBUILD=build-sanitize makes node-gyp-build load the addon from there).
@@ -29,4 +30,5 @@ function cudaDecided() {
 if (asked('--cuda')) options.push('--CDMSN_CUDA=ON');
 else if (!cudaDecided()) options.push('--CDMSN_CUDA=OFF');
 if (asked('--shim')) options.push('--CDMSN_CUDA_SHIM=ON');
-process.exit(buildWithCmakeJs(options));
+const target = process.argv.find((option) => option.startsWith('--target='))?.slice('--target='.length);
+process.exit(buildWithCmakeJs(options, target));

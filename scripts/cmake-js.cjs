@@ -19,8 +19,10 @@ function cmakeJs(step, options = []) {
 }
 
 /** Configures and builds what is out of date; the exit status of the first step that fails, else 0. */
-function buildWithCmakeJs(options) {
-  return cmakeJs('configure', options) || cmakeJs('build', options);
+function buildWithCmakeJs(options, target) {
+  return (
+    cmakeJs('configure', options) || cmakeJs('build', target ? [...options, '--target', target] : options)
+  );
 }
 
 module.exports = { buildWithCmakeJs, root };

@@ -87,6 +87,7 @@ void Block::prepare(const GridShape& grid, uint3 index, const Settings& settings
     thread.fiber = nullptr;
     thread.waited_for_inputs = false;
     thread.copy_group = 0;
+    thread.fenced = false;
     thread.copies.clear();
   }
   warp_count_ = (thread_count_ + kLanes - 1) / kLanes;
@@ -99,6 +100,7 @@ void Block::prepare(const GridShape& grid, uint3 index, const Settings& settings
   if (under_thread_sanitizer()) {
     sync_objects_ = fresh_sync_objects();
     while (fibers_.size() < thread_count_) add_fiber();
+    atomic_addresses_.clear();
     ++blocks_run_;  // the fiber of a thread was another thread's in the last block
   }
   prepare_shared_memory(grid.shared_bytes);
@@ -284,6 +286,20 @@ void Block::land(const AsyncCopy& copy) {
                 static_cast<size_t>(copy.bytes - copy.wanted_bytes));
 }
 
+void Block::fence() {
+  running_->fenced = true;
+  for (void* address : atomic_addresses_) acquire(address);
+}
+
+void Block::before_atomic(void* address) {
+  if (running_->fenced) release(address);
+}
+
+void Block::after_atomic(void* address) {
+  if (std::find(atomic_addresses_.begin(), atomic_addresses_.end(), address) == atomic_addresses_.end())
+    atomic_addresses_.push_back(address);
+}
+
 void Block::report_deadlock() {
   const uint3 index = context_.index;
   std::fprintf(stderr, "CUDA shim: deadlock in block (%u, %u, %u): %u of %u threads never end\n", index.x,
@@ -300,23 +316,23 @@ void Block::report_deadlock() {
   _exit(71);
 }
 
-void Block::describe_running(char* text, size_t bytes) const {
+int Block::describe_running(char* text, size_t bytes) const {
   const uint3 block = context_.index;
   const uint3 thread = running_->context.index;
-  std::snprintf(text, bytes, "block (%u, %u, %u), thread (%u, %u, %u): ", block.x, block.y, block.z, thread.x,
-                thread.y, thread.z);
+  return std::snprintf(text, bytes, "block (%u, %u, %u), thread (%u, %u, %u): ", block.x, block.y, block.z,
+                       thread.x, thread.y, thread.z);
 }
 
 // ---- execution.h
 void fail(const char* format, ...) {
-  char where[128] = "";
-  if (current_thread != nullptr) this_block->describe_running(where, sizeof where);
-  std::fprintf(stderr, "CUDA shim: %s", where);
+  char text[1024];
+  int length = std::snprintf(text, sizeof text, "CUDA shim: ");
+  if (current_thread != nullptr) length += this_block->describe_running(text + length, sizeof text - length);
   va_list arguments;
   va_start(arguments, format);
-  std::vfprintf(stderr, format, arguments);
+  std::vsnprintf(text + length, sizeof text - length, format, arguments);
   va_end(arguments);
-  std::fputc('\n', stderr);
+  std::fprintf(stderr, "%s\n", text);  // at once: another worker may fail, too
   std::fflush(stderr);
   _exit(70);
 }
@@ -336,10 +352,10 @@ void commit_copies() { this_block->commit_copies(); }
 void wait_for_copies(int pending_groups) { this_block->wait_for_copies(pending_groups); }
 
 void fence() {
-  static char object;  // what one thread wrote before its fence is ordered before what follows another's
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  acquire(&object);
-  release(&object);
+  this_block->fence();
 }
+void before_atomic(void* address) { this_block->before_atomic(address); }
+void after_atomic(void* address) { this_block->after_atomic(address); }
 
 }  // namespace msn::kernels::shim

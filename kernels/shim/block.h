@@ -41,10 +41,13 @@ class Block {
   int synchronize(int predicate, Vote vote);
   void warp_collective(uint32_t mask, WarpFunction function, void* slot, bool orders_memory);
   void yield();
+  void fence();
+  void before_atomic(void* address);
+  void after_atomic(void* address);
   void copy_async(void* shared, const void* global, int bytes, int wanted_bytes);
   void commit_copies() { ++running_->copy_group; }
   void wait_for_copies(int pending_groups);
-  void describe_running(char* text, size_t bytes) const;
+  int describe_running(char* text, size_t bytes) const;
 
  private:
   struct AsyncCopy {
@@ -60,6 +63,7 @@ class Block {
     std::vector<AsyncCopy> copies;
     int copy_group;
     bool waited_for_inputs;
+    bool fenced;
   };
   struct Collective {
     uint32_t mask;
@@ -105,7 +109,9 @@ class Block {
   const std::function<void()>* body_ = nullptr;
   unsigned char* shared_memory_ = nullptr;
   size_t shared_capacity_ = 0;
-  char* sync_objects_ = nullptr;  // addresses for the thread sanitizer
+  // For the thread sanitizer.
+  char* sync_objects_ = nullptr;         // addresses of barriers and warps
+  std::vector<void*> atomic_addresses_;  // that this block's atomic operations were on
   char launch_object_ = 0;
   char end_object_ = 0;
   unsigned blocks_run_ = 0;

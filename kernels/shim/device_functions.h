@@ -92,44 +92,64 @@ namespace msn::kernels::shim {
 template <class T>
 concept AtomicInteger = std::is_integral_v<T> && (sizeof(T) == 4 || sizeof(T) == 8);
 
+template <class Operation>
+auto atomically(void* address, Operation operation) {
+#ifdef __SANITIZE_THREAD__
+  before_atomic(address);
+  const auto result = operation();
+  after_atomic(address);
+  return result;
+#else
+  static_cast<void>(address);
+  return operation();
+#endif
+}
+
 template <class T, class Change>
 T change_atomically(T* address, Change change) {
-  T old = __atomic_load_n(address, __ATOMIC_RELAXED);
-  while (!__atomic_compare_exchange_n(address, &old, change(old), true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
-  }
-  return old;
+  return atomically(address, [=] {
+    T old = __atomic_load_n(address, __ATOMIC_RELAXED);
+    while (
+        !__atomic_compare_exchange_n(address, &old, change(old), true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+    }
+    return old;
+  });
 }
 
 }  // namespace msn::kernels::shim
 
 template <msn::kernels::shim::AtomicInteger T>
 T atomicAdd(T* address, std::type_identity_t<T> value) {
-  return __atomic_fetch_add(address, value, __ATOMIC_RELAXED);
-}
-template <msn::kernels::shim::AtomicInteger T>
-T atomicSub(T* address, std::type_identity_t<T> value) {
-  return __atomic_fetch_sub(address, value, __ATOMIC_RELAXED);
-}
-template <msn::kernels::shim::AtomicInteger T>
-T atomicAnd(T* address, std::type_identity_t<T> value) {
-  return __atomic_fetch_and(address, value, __ATOMIC_RELAXED);
-}
-template <msn::kernels::shim::AtomicInteger T>
-T atomicOr(T* address, std::type_identity_t<T> value) {
-  return __atomic_fetch_or(address, value, __ATOMIC_RELAXED);
-}
-template <msn::kernels::shim::AtomicInteger T>
-T atomicXor(T* address, std::type_identity_t<T> value) {
-  return __atomic_fetch_xor(address, value, __ATOMIC_RELAXED);
+  return msn::kernels::shim::atomically(address,
+                                        [=] { return __atomic_fetch_add(address, value, __ATOMIC_RELAXED); });
 }
 template <msn::kernels::shim::AtomicInteger T>
 T atomicExch(T* address, std::type_identity_t<T> value) {
-  return __atomic_exchange_n(address, value, __ATOMIC_RELAXED);
+  return msn::kernels::shim::atomically(
+      address, [=] { return __atomic_exchange_n(address, value, __ATOMIC_RELAXED); });
 }
 template <msn::kernels::shim::AtomicInteger T>
 T atomicCAS(T* address, std::type_identity_t<T> expected, std::type_identity_t<T> desired) {
-  __atomic_compare_exchange_n(address, &expected, desired, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
-  return expected;
+  return msn::kernels::shim::atomically(address, [=]() mutable {
+    __atomic_compare_exchange_n(address, &expected, desired, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    return expected;
+  });
+}
+template <msn::kernels::shim::AtomicInteger T>
+T atomicSub(T* address, std::type_identity_t<T> value) {
+  return msn::kernels::shim::change_atomically(address, [value](T old) -> T { return old - value; });
+}
+template <msn::kernels::shim::AtomicInteger T>
+T atomicAnd(T* address, std::type_identity_t<T> value) {
+  return msn::kernels::shim::change_atomically(address, [value](T old) -> T { return old & value; });
+}
+template <msn::kernels::shim::AtomicInteger T>
+T atomicOr(T* address, std::type_identity_t<T> value) {
+  return msn::kernels::shim::change_atomically(address, [value](T old) -> T { return old | value; });
+}
+template <msn::kernels::shim::AtomicInteger T>
+T atomicXor(T* address, std::type_identity_t<T> value) {
+  return msn::kernels::shim::change_atomically(address, [value](T old) -> T { return old ^ value; });
 }
 template <msn::kernels::shim::AtomicInteger T>
 T atomicMax(T* address, std::type_identity_t<T> value) {

@@ -45,6 +45,11 @@ uint32_t ballot(uint32_t mask, bool predicate);
 
 // ---- memory
 void fence();
+// Around an atomic operation, under the thread sanitizer. Atomics are relaxed: what one thread wrote is seen
+// by another only when the one fenced before its atomic operation on an address and the other, or another
+// thread of its block, fences after its own.
+void before_atomic(void* address);
+void after_atomic(void* address);
 // Lets other threads run; for loops that wait for them.
 void yield();
 // `wanted_bytes` (0 or `bytes`) are copied, the rest becomes zero. The destination is NaN until it is waited
