@@ -10,21 +10,21 @@ namespace msn::kernels {
 constexpr int kRun = 8;
 
 struct HeadLanes {
-  int lanes;     // of one head
-  int lane;      // this one, of its head
-  int64_t at;    // where its run begins in each half
-  int64_t left;  // numbers of the half from there on
-  int64_t head;  // counted over the whole grid; lanes that are left over get an idle head
+  int lanes;          // of one head
+  int heads_of_warp;  // side by side
+  int head;           // this lane's, in its warp; heads_of_warp for lanes that are left over
+  int lane;           // this one, of its head
+  int64_t at;         // where its run begins in each half
+  int64_t left;       // numbers of the half from there on
 
-  // `warp` counted over the whole grid; `heads` there are in all.
-  __device__ HeadLanes(int64_t warp, int64_t half, int64_t heads) {
-    lanes = static_cast<int>(divided_up(half, kRun));
-    const int in_warp = static_cast<int>(threadIdx.x % 32), heads_of_warp = 32 / lanes;
-    lane = in_warp % lanes;
-    at = int64_t{lane} * kRun;
-    left = half - at;
-    head = in_warp / lanes < heads_of_warp ? warp * heads_of_warp + in_warp / lanes : heads;
-  }
+  // half: of a head, at most 256.
+  MSN_HOST_DEVICE explicit HeadLanes(int thread, int64_t half)
+      : lanes(static_cast<int>(divided_up(half, kRun))),
+        heads_of_warp(32 / lanes),
+        head(thread % 32 / lanes),
+        lane(thread % 32 % lanes),
+        at(int64_t{lane} * kRun),
+        left(half - at) {}
 
   // The sum over the lanes of this lane's head, in their order. The whole warp calls.
   __device__ float sum(float value) const {
@@ -34,11 +34,6 @@ struct HeadLanes {
     return total;
   }
 };
-
-// Heads that a block of `threads` takes up.
-inline int64_t heads_of_block(int64_t threads, int64_t half) {
-  return threads / 32 * (32 / divided_up(half, kRun));
-}
 
 __device__ __forceinline__ float sum_of_squares(const float (&a)[kRun], const float (&b)[kRun]) {
   float sum = 0;

@@ -7,6 +7,7 @@
 #include "kernels/kv_compact.h"
 #include "kernels/log_probability.h"
 #include "kernels/module.h"
+#include "kernels/noise_tokens.h"
 #include "kernels/packed_attention.h"
 #include "kernels/rms_norm.h"
 #include "kernels/rotary.h"
@@ -41,9 +42,12 @@ Module make_module() {
 
   table.adamw = adamw;
   table.cross_entropy = cross_entropy;
+  table.embedding_backward = embedding_backward;
+  table.noise_tokens = noise_tokens;
   table.packed_attention_backward = packed_attention_backward;
   table.packed_attention_forward = packed_attention_forward;
   table.rms_norm_backward = rms_norm_backward;
+  table.split_heads_backward = split_heads_backward;
   table.squared_norm = squared_norm;
   table.swiglu_backward = swiglu_backward;
   return table;

@@ -55,6 +55,11 @@ __device__ __forceinline__ void load_whole(const Bf16* from, float (&values)[8])
   values[6] = low_half(packed.w), values[7] = high_half(packed.w);
 }
 
+__device__ __forceinline__ void store_whole(float* to, const float (&values)[8]) {
+  reinterpret_cast<float4*>(to)[0] = float4{values[0], values[1], values[2], values[3]};
+  reinterpret_cast<float4*>(to)[1] = float4{values[4], values[5], values[6], values[7]};
+}
+
 __device__ __forceinline__ void store_whole(Bf16* to, const float (&values)[8]) {
   *reinterpret_cast<uint4*>(to) = uint4{pack_bf16(values[0], values[1]), pack_bf16(values[2], values[3]),
                                         pack_bf16(values[4], values[5]), pack_bf16(values[6], values[7])};

@@ -9,17 +9,19 @@ namespace msn::kernels {
 namespace {
 
 constexpr int kThreads = 128;
+constexpr int kWarps = kThreads / 32;
 
 template <bool kWhole>
 __global__ void __launch_bounds__(kThreads) split_heads_kernel(const SplitHeadsForward args) {
   wait_for_inputs();
   let_next_start();
   const int64_t half = args.head_dim / 2, heads_of_row = args.heads + 2 * args.kv_heads;
-  const int64_t heads = args.rows * heads_of_row;
-  const HeadLanes mine(static_cast<int64_t>(blockIdx.x) * (kThreads / 32) + threadIdx.x / 32, half, heads);
-  const bool busy = mine.head < heads;
-  const int64_t row = busy ? mine.head / heads_of_row : 0;
-  const int64_t head = busy ? mine.head % heads_of_row : 0;
+  const HeadLanes mine(static_cast<int>(threadIdx.x), half);
+  const int64_t warp = static_cast<int64_t>(blockIdx.x) * kWarps + threadIdx.x / 32;
+  const int64_t head_of_all = warp * mine.heads_of_warp + mine.head;
+  const bool busy = mine.head < mine.heads_of_warp && head_of_all < args.rows * heads_of_row;
+  const int64_t row = busy ? head_of_all / heads_of_row : 0;
+  const int64_t head = busy ? head_of_all % heads_of_row : 0;
   const int64_t left = busy ? mine.left : 0;
   const bool is_query = head < args.heads, is_value = head >= args.heads + args.kv_heads;
 
@@ -72,7 +74,7 @@ Status split_heads_forward(const SplitHeadsForward& args, const Launch& where) {
   const int64_t half = args.head_dim / 2, heads = args.rows * (args.heads + 2 * args.kv_heads);
   const bool whole = whole_runs<kRun>(half, args.qkv, args.query_norm, args.key_norm, args.rotary, args.query,
                                       args.keys, args.values);
-  const int64_t blocks = divided_up(heads, heads_of_block(kThreads, half));
+  const int64_t blocks = divided_up(heads, kWarps * HeadLanes(0, half).heads_of_warp);
   const Grid grid{dim3(static_cast<unsigned>(blocks)), dim3(kThreads)};
   return launch(whole ? split_heads_kernel<true> : split_heads_kernel<false>, grid, args, where);
 }
