@@ -74,6 +74,8 @@ class CudaBackend final : public Backend {
   // What launchers are given beside their arguments. The scratch memory is allocated at the first call, which
   // lies outside every capture.
   const kernels::Launch& launch();
+  // Where the logits of a chunk of rows and their gradient lie; grows to the largest seen, outside captures.
+  std::byte* reserve_loss_memory(int64_t bytes);
   [[noreturn]] void refuse_unmapped(const char* operation) const;
   // Throws ERR_INTERNAL inside capture(): `action` would wait for the device or change what a graph holds.
   void refuse_capture(const char* action) const;
@@ -82,6 +84,7 @@ class CudaBackend final : public Backend {
   const BackendTraits traits_{.activations = Dtype::kBf16, .prefill_chunk = 512, .replays = true};
   Buffer tickets_;
   Buffer scratch_;
+  Buffer loss_memory_;
   std::shared_ptr<CudaStream> stream_;  // shared with recordings
   CudaStaging staging_;
   kernels::Launch launch_;

@@ -8,7 +8,6 @@ void CudaBackend::run(const MatrixProduct&) { refuse_unmapped("matrix_product");
 void CudaBackend::run(const ColumnSum&) { refuse_unmapped("column_sum"); }
 void CudaBackend::run(const PackedAttentionForward&) { refuse_unmapped("packed_attention"); }
 void CudaBackend::run(const PackedAttentionBackward&) { refuse_unmapped("packed_attention_backward"); }
-void CudaBackend::run(const LinearCrossEntropy&) { refuse_unmapped("cross_entropy"); }
 void CudaBackend::run(const EmbeddingBackward&) { refuse_unmapped("embedding_backward"); }
 void CudaBackend::run(const RmsNormBackward&) { refuse_unmapped("rms_norm_backward"); }
 void CudaBackend::run(const SplitHeadsBackward&) { refuse_unmapped("split_heads_backward"); }
