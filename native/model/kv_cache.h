@@ -16,6 +16,7 @@ class KvCache {
   int64_t capacity() const { return capacity_; }
   int64_t length() const { return length_; }                      // rows that hold accepted tokens
   void set_length(int64_t length);                                // also writes the device copy
+  void adopt_length(int64_t length) { length_ = length; }         // to which the device has set its copy
   const Tensor& device_length() const { return device_length_; }  // i32 [1]
   Tensor keys(int64_t layer) const;  // activations [kv_heads, capacity, head_dim]
   Tensor values(int64_t layer) const;

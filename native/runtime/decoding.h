@@ -52,11 +52,15 @@ struct DecodingStep {
   std::vector<int32_t> drafted;               // token of every node below the root, in tree order
 };
 
+// Who leads through a step: the host, which calls one operation after another and computes logits only where
+// it looks, or the device, which replays a recorded step and leaves a record.
+enum class StepLead { kOfBackend, kHost, kDevice };  // kOfBackend: the device where the backend replays
+
 class Decoder {
  public:
   // Checks the request against the model: ERR_INVALID_ARGUMENT for token ids outside the vocabulary, an
   // empty prompt, a prompt that leaves no room in the context, a tree with holes, options out of range.
-  Decoder(const Model& model, GenerationRequest request);
+  Decoder(const Model& model, GenerationRequest request, StepLead lead = StepLead::kOfBackend);
   ~Decoder();
   // Runs the prompt less its last token through the model; to be called once, before the first step.
   void prefill(const CancelToken& cancel);

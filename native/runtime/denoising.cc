@@ -51,7 +51,7 @@ class Segment {
       : model_(model),
         last_prefix_token_(request.prefix.back()),
         parents_(chain_parents(length)),
-        transformer_(model, std::max(length, prefill_chunk(request.prefix.size())), length),
+        transformer_(model, std::max(length, prefill_chunk(model.backend(), request.prefix.size())), length),
         cache_(model.backend(), model.shape()),
         memory_(model.backend()),
         nodes_(length) {
@@ -59,7 +59,7 @@ class Segment {
     memory_.plan(&log_probabilities_, Dtype::kF32, {length});
     memory_.commit();
     prefill(transformer_, cache_, std::span(request.prefix).first(request.prefix.size() - 1),
-            prefill_chunk(request.prefix.size()), cancel);
+            prefill_chunk(model.backend(), request.prefix.size()), cancel);
   }
 
   // One pass: the model's token at every place of the segment.
@@ -146,7 +146,7 @@ std::vector<float> score(const Model& model, const std::vector<int32_t>& tokens,
   if (predicted == 0) return result;
 
   Backend& backend = model.backend();
-  const int64_t chunk = prefill_chunk(predicted);
+  const int64_t chunk = prefill_chunk(backend, predicted);
   Transformer transformer(model, chunk, std::min(predicted, kScoreRows));
   KvCache cache(backend, shape);
   Workspace memory(backend);

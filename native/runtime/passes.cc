@@ -62,7 +62,7 @@ std::vector<float> pass_logits(const Model& model, const PassRequest& request, c
 
 std::vector<double> time_passes(const Model& model, const PassTiming& timing, const CancelToken& cancel) {
   check_length(timing.prefix + timing.nodes, model.shape());
-  const int64_t chunk = prefill_chunk(static_cast<size_t>(timing.prefix));
+  const int64_t chunk = prefill_chunk(model.backend(), static_cast<size_t>(timing.prefix));
   std::vector<int32_t> tokens(static_cast<size_t>(timing.prefix + timing.nodes));
   for (size_t index = 0; index < tokens.size(); ++index)
     tokens[index] = static_cast<int32_t>(index % static_cast<size_t>(model.shape().vocabulary_size));
@@ -73,13 +73,24 @@ std::vector<double> time_passes(const Model& model, const PassTiming& timing, co
   Transformer transformer(model, std::max(timing.nodes, chunk), timing.nodes);
   prefill(transformer, cache, all.first(static_cast<size_t>(timing.prefix)), chunk, cancel);
 
+  Backend& backend = model.backend();
+  const DeviceNodes nodes =
+      transformer.load({all.subspan(static_cast<size_t>(timing.prefix)), parents}, cache);
+  const auto pass = [&] {
+    transformer.enqueue(nodes, cache);
+    if (timing.with_logits) transformer.logits(0, timing.nodes);
+  };
+  const std::unique_ptr<Recording> recording = backend.traits().replays ? backend.capture(pass) : nullptr;
+  backend.synchronize();
   std::vector<double> milliseconds;
   for (int64_t repeat = 0; repeat < timing.repeats; ++repeat) {
     cancel.throw_if_cancelled();
     const Stopwatch stopwatch;
-    transformer.forward({all.subspan(static_cast<size_t>(timing.prefix)), parents}, cache);
-    if (timing.with_logits) transformer.logits(0, timing.nodes);
-    model.backend().synchronize();
+    if (recording)
+      recording->replay();
+    else
+      pass();
+    backend.synchronize();
     milliseconds.push_back(stopwatch.milliseconds());
   }
   return milliseconds;

@@ -28,7 +28,7 @@ struct PassTiming {
   bool with_logits = true;
 };
 
-// Milliseconds of each of `repeats` equal passes, without warm-up.
+// Milliseconds of each of `repeats` equal passes, without warm-up; replays of one where the backend replays.
 std::vector<double> time_passes(const Model& model, const PassTiming& timing, const CancelToken& cancel);
 
 }  // namespace msn

@@ -11,13 +11,16 @@ namespace msn {
 // Throws ERR_INVALID_ARGUMENT naming the option out of range.
 void check_sampling(const SamplingOptions& options);
 
+// Greedy without a penalty is an argmax, which the backend does.
+inline bool is_plain_argmax(const SamplingOptions& options) {
+  return options.temperature == 0 && options.repetition_penalty == 1;
+}
+
 // The draw is a function of seed, position and logits alone, so that every decoding method draws the same
 // text.
 class Sampler {
  public:
   Sampler(const SamplingOptions& options, int64_t vocabulary_size);
-  // Greedy without a penalty is an argmax, which the backend does.
-  bool is_plain_argmax() const { return options_.temperature == 0 && options_.repetition_penalty == 1; }
   // A token of the prompt or of the new tokens, for the penalty.
   void add_known(int32_t token);
   // `logits`: f32 [vocabulary]. `path`: the tokens of the node's path below the root, the node included, all

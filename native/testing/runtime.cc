@@ -41,9 +41,19 @@ Napi::Array list(Napi::Env env, const Values& values) {
   return result;
 }
 
+// f32 or bf16.
 Napi::Float32Array floats(Napi::Env env, Backend& backend, const Tensor& tensor) {
   auto result = Napi::Float32Array::New(env, tensor.elements());
-  backend.copy_to_host(result.Data(), tensor.data, tensor.bytes());
+  if (tensor.dtype == Dtype::kF32) {
+    backend.copy_to_host(result.Data(), tensor.data, tensor.bytes());
+    return result;
+  }
+  std::vector<uint16_t> upper_halves(tensor.elements());
+  backend.copy_to_host(upper_halves.data(), tensor.data, tensor.bytes());
+  for (size_t i = 0; i < upper_halves.size(); ++i) {
+    const uint32_t bits = uint32_t{upper_halves[i]} << 16;
+    std::memcpy(result.Data() + i, &bits, sizeof bits);
+  }
   return result;
 }
 
@@ -163,10 +173,14 @@ const Register passes_function{
       return result;
     }};
 
-// { model, ...request } -> NativeDecodingStep[]
+// { model, lead?: 'host' | 'device', ...request } -> NativeDecodingStep[]
 const Register decode_function{"decode", [](const Napi::CallbackInfo& info) -> Napi::Value {
                                  const auto args = info[0].As<Napi::Object>();
-                                 Decoder decoder(model(args), generation_request(args));
+                                 const std::string lead = string(args, "lead");
+                                 Decoder decoder(model(args), generation_request(args),
+                                                 lead == "host"     ? StepLead::kHost
+                                                 : lead == "device" ? StepLead::kDevice
+                                                                    : StepLead::kOfBackend);
                                  CancelToken cancel;
                                  if (boolean(args, "cancelled")) cancel.cancel();
                                  decoder.prefill(cancel);

@@ -69,6 +69,9 @@ function modelNamed(name: string): TestModel {
   return model;
 }
 
+// Steps led by the host and by the device leave the same traces.
+const leads = ['host', 'device'] as const;
+
 describeShared('traces of greedy decoding', () => {
   const cases = (): GreedyCase[] => read('greedy.json') as GreedyCase[];
   const explain = (step: DecodingStep, retrieved: number) => ({
@@ -78,39 +81,43 @@ describeShared('traces of greedy decoding', () => {
     knownRows: step.knownRows,
   });
 
-  test.each(['stories260K', 'llama-gqa-untied', 'llama-mha-tied'])('%s', (name) => {
-    const own = cases().filter((one) => one.model === name);
-    expect(own.length).toBeGreaterThan(0);
-    for (const { prompt, maxNewTokens, endOfSequence, tokens, finishReason, runs } of own) {
-      const request = { prompt, maxNewTokens, endOfSequence };
-      const alone = decode(modelNamed(name), request);
-      expect(textOf(alone)).toEqual(tokens);
-      expect(alone).toHaveLength(tokens.length);
-      for (const run of runs) {
-        const steps = decode(modelNamed(name), { ...request, ...methodOf(run), noiseSeed: run.noiseSeed });
-        expect(textOf(steps)).toEqual(tokens);
-        expect(steps.at(-1)!.finish).toBe(finishReason);
-        const retrieved = run.method === 'jacobi' ? -1 : width;
-        expect(steps.map((step) => explain(step, retrieved))).toEqual(
-          run.acceptedLengths.map((acceptedLength, i) => ({
-            acceptedLength,
-            acceptedPath: run.acceptedPaths[i],
-            match: run.matches[i],
-            knownRows: run.knownRows[i],
-          })),
-        );
-        expect(steps).toHaveLength(run.steps);
-        expect(steps.slice(0, run.drafted.length).map((step) => step.drafted)).toEqual(run.drafted);
+  const names = ['stories260K', 'llama-gqa-untied', 'llama-mha-tied'];
+  test.each(leads.flatMap((lead) => names.map((name) => ({ lead, name }))))(
+    '$name, $lead',
+    ({ lead, name }) => {
+      const own = cases().filter((one) => one.model === name);
+      expect(own.length).toBeGreaterThan(0);
+      for (const { prompt, maxNewTokens, endOfSequence, tokens, finishReason, runs } of own) {
+        const request = { prompt, maxNewTokens, endOfSequence, lead };
+        const alone = decode(modelNamed(name), request);
+        expect(textOf(alone)).toEqual(tokens);
+        expect(alone).toHaveLength(tokens.length);
+        for (const run of runs) {
+          const steps = decode(modelNamed(name), { ...request, ...methodOf(run), noiseSeed: run.noiseSeed });
+          expect(textOf(steps)).toEqual(tokens);
+          expect(steps.at(-1)!.finish).toBe(finishReason);
+          const retrieved = run.method === 'jacobi' ? -1 : width;
+          expect(steps.map((step) => explain(step, retrieved))).toEqual(
+            run.acceptedLengths.map((acceptedLength, i) => ({
+              acceptedLength,
+              acceptedPath: run.acceptedPaths[i],
+              match: run.matches[i],
+              knownRows: run.knownRows[i],
+            })),
+          );
+          expect(steps).toHaveLength(run.steps);
+          expect(steps.slice(0, run.drafted.length).map((step) => step.drafted)).toEqual(run.drafted);
+        }
       }
-    }
-  });
+    },
+  );
 });
 
 describeShared('traces of sampling', () => {
-  test('a seed gives the same text with every method', () => {
+  test.each(leads)('a seed gives the same text with every method, %s', (lead) => {
     const cases = read('sampling.json') as SamplingCase[];
     for (const { model, prompt, maxNewTokens, sampling, tokens, noiseSeed, acceptedLengths } of cases) {
-      const request = { prompt, maxNewTokens, ...sampling, noiseSeed };
+      const request = { prompt, maxNewTokens, ...sampling, noiseSeed, lead };
       expect(textOf(decode(modelNamed(model), request))).toEqual(tokens);
       const methods = { jacobi: jacobi(), paper: paperTree(), 'nodes:16': nodeTree(16) };
       for (const [name, method] of Object.entries(methods)) {

@@ -20,6 +20,8 @@ export interface DecodingRequest {
   minMatch?: number;
   noiseSeed?: number;
   cancelled?: boolean;
+  /** Who leads through a step; default: as the backend likes it. */
+  lead?: 'host' | 'device';
 }
 export interface DecodingStep {
   tokens: number[];
