@@ -8,6 +8,7 @@
 #include "backend/cuda/cuda_device.h"
 #include "backend/cuda/cuda_staging.h"
 #include "backend/cuda/cuda_stream.h"
+#include "ops/tree_attention.h"
 
 namespace msn {
 
@@ -81,7 +82,10 @@ class CudaBackend final : public Backend {
   void refuse_capture(const char* action) const;
 
   CudaDevice& device_;
-  const BackendTraits traits_{.activations = Dtype::kBf16, .prefill_chunk = 512, .replays = true};
+  const BackendTraits traits_{.activations = Dtype::kBf16,
+                              .prefill_chunk = 512,
+                              .replays = true,
+                              .deepest_node = kDeepestNode};
   Buffer tickets_;
   Buffer scratch_;
   Buffer loss_memory_;
