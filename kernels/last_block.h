@@ -12,7 +12,7 @@ __device__ __forceinline__ bool arrives_last(uint32_t* ticket, unsigned blocks, 
   __syncthreads();
   if (threadIdx.x == 0) {
     const bool last = atomicAdd(ticket, 1u) == blocks - 1;
-    if (last) *ticket = 0;
+    if (last) atomicExch(ticket, 0u);  // a plain store would race with the others' addition
     *flag = last ? 1 : 0;
   }
   __syncthreads();
