@@ -5,7 +5,9 @@
 #include "kernels/embedding.h"
 #include "kernels/gradient_norm.h"
 #include "kernels/kv_compact.h"
+#include "kernels/linear.h"
 #include "kernels/log_probability.h"
+#include "kernels/matrix_product.h"
 #include "kernels/module.h"
 #include "kernels/noise_tokens.h"
 #include "kernels/packed_attention.h"
@@ -32,6 +34,7 @@ Module make_module() {
 
   table.embedding_forward = embedding_forward;
   table.kv_compact = kv_compact;
+  table.linear = linear;
   table.log_probability = log_probability;
   table.rms_norm_forward = rms_norm_forward;
   table.rotary_table = rotary_table;
@@ -41,8 +44,10 @@ Module make_module() {
   table.tree_attention = tree_attention;
 
   table.adamw = adamw;
+  table.column_sum = column_sum;
   table.cross_entropy = cross_entropy;
   table.embedding_backward = embedding_backward;
+  table.matrix_product = matrix_product;
   table.noise_tokens = noise_tokens;
   table.packed_attention_backward = packed_attention_backward;
   table.packed_attention_forward = packed_attention_forward;

@@ -104,6 +104,35 @@ __device__ __forceinline__ void wait_for_copies() {
 #endif
 }
 
+// 16 bytes, aligned, that no kernel writes while this one runs and that this block reads once: they do not
+// displace what the first-level cache holds.
+__device__ __forceinline__ uint4 load_16_once(const void* global) {
+#ifdef __CUDACC__
+  uint4 value;
+  asm volatile("ld.global.nc.L1::no_allocate.L2::128B.v4.u32 {%0,%1,%2,%3}, [%4];"
+               : "=r"(value.x), "=r"(value.y), "=r"(value.z), "=r"(value.w)
+               : "l"(global));
+  return value;
+#else
+  return *static_cast<const uint4*>(global);
+#endif
+}
+
+// Bytes of `word` and of zero: digit i of `selector`, from the right, names the byte that becomes byte i of
+// the result, 0 to 3 in `word`, 4 a zero.
+__device__ __forceinline__ uint32_t select_bytes(uint32_t word, uint32_t selector) {
+#ifdef __CUDACC__
+  return __byte_perm(word, 0, selector);
+#else
+  uint32_t result = 0;
+  for (int i = 0; i < 4; ++i) {
+    const uint32_t source = (selector >> (4 * i)) & 7u;
+    if (source < 4) result |= ((word >> (8 * source)) & 0xFFu) << (8 * i);
+  }
+  return result;
+#endif
+}
+
 // Two floats as two bf16, round to nearest even, `low` in the low half.
 __device__ __forceinline__ uint32_t pack_bf16(float low, float high) {
 #ifdef __CUDACC__
@@ -128,5 +157,16 @@ __device__ __forceinline__ float exp2_approx(float x) {
 
 __device__ __forceinline__ float low_half(uint32_t packed) { return __uint_as_float(packed << 16); }
 __device__ __forceinline__ float high_half(uint32_t packed) { return __uint_as_float(packed & 0xFFFF0000u); }
+
+// The sums of two pairs of bf16, rounded to nearest even.
+__device__ __forceinline__ uint32_t add_bf16_pairs(uint32_t a, uint32_t b) {
+#ifdef __CUDACC__
+  uint32_t sums;
+  asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(sums) : "r"(a), "r"(0x3F803F80u), "r"(b));
+  return sums;
+#else
+  return pack_bf16(low_half(a) + low_half(b), high_half(a) + high_half(b));
+#endif
+}
 
 }  // namespace msn::kernels

@@ -1,0 +1,29 @@
+// The skinny product of decoding: output = input * weight^T (+ bias) (+ output), bf16 or int8 weights in the
+// layout of weight_layout.h. The bits of an output row depend on its own input row and on the device alone:
+// not on the number of rows nor on the row's place among them.
+#pragma once
+#include "kernels/bf16.h"
+#include "kernels/launch.h"
+
+namespace msn::kernels {
+
+// The kernel reads the weight before the kernel in front of it has ended: that one must not write the weight.
+struct Linear {
+  const Bf16* input;          // [rows, inputs]
+  const Bf16* weight;         // [weight_rows(outputs), weight_stride(inputs)], or null with weight_int8
+  const int8_t* weight_int8;  // the same shape, or null
+  const float* scales;        // [outputs] with weight_int8: weight[o][i] = scales[o] * weight_int8[o][i]
+  const float* bias;          // [outputs] or null
+  Bf16* output;               // [rows, outputs], or null with output_f32
+  float* output_f32;          // [rows, outputs], or null
+  bool accumulate;            // output_f32 += instead of =
+  // SwiGLU behind the product: output[rows, outputs / 2] = silu(first half of the outputs) * second half,
+  // both in f32; `outputs` is even, without accumulate.
+  bool gated;
+  int64_t rows;
+  int64_t inputs;
+  int64_t outputs;
+};
+Status linear(const Linear& args, const Launch& where);
+
+}  // namespace msn::kernels
