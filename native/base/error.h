@@ -58,4 +58,15 @@ class Error : public std::runtime_error {
   std::string where_;
 };
 
+// What `action` returns; an out-of-memory error of it also says what would take less.
+template <class Action>
+auto with_memory_advice(const std::string& advice, const Action& action) {
+  try {
+    return action();
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kOutOfMemory) throw;
+    throw Error(error.code(), std::string(error.what()) + ". " + advice);
+  }
+}
+
 }  // namespace msn

@@ -111,7 +111,10 @@ const TrainingActivations& TrainingWorkspace::arrange(int64_t tokens, int64_t do
   const int64_t bytes = cut(nullptr);
   if (bytes > storage_.bytes()) {
     storage_ = Buffer();  // the old one first: there may not be room for both
-    storage_ = backend_.allocate(bytes);
+    storage_ = with_memory_advice("These are the activations of a micro-batch of " + std::to_string(tokens) +
+                                      " tokens; a smaller batchSize or sequenceLength takes less" +
+                                      (recompute_ ? "" : ", and so does gradientCheckpointing: true"),
+                                  [&] { return backend_.allocate(bytes); });
   }
   cut(storage_.data());
   return activations_;

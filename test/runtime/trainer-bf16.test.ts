@@ -2,7 +2,6 @@
  * Training with activations in bf16, planned as for a device that computes so and run on the CPU, against float64.
  * bf16 keeps 8 bits, so that a single rounding is off by up to 2^-9 = 0.2 %.
  */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { NativeMicroBatch } from '../../ts/native/contract';
 import { folderShape, modelFolder } from '../support/models';
@@ -11,26 +10,26 @@ import { Safetensors, tensorTable } from '../support/safetensors';
 import { tinyShape } from '../support/shapes';
 import { describeShared, loadTesting } from '../support/testing';
 import { createTrainer, packRows, type TestTrainer, type TrainerOptions } from '../support/trainer';
+import {
+  readTrainingReference,
+  referenceOptimizer,
+  trainingModels,
+  type TrainingReference,
+} from '../support/training-reference';
 
-interface Training {
-  batch: { input_ids: number[][]; labels: number[][] };
-  steps: { loss: number[]; grad_norm: number[] };
-}
-
-const optimizer = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, clipNorm: 1 };
+const optimizer = { ...referenceOptimizer, clipNorm: 1 };
 const create = (options: TrainerOptions): TestTrainer =>
   createTrainer({ optimizer, activations: 'bf16', ...options });
 
 const length = (values: Float64Array): number => Math.sqrt(values.reduce((sum, x) => sum + x * x, 0));
 
-const models = ['llama-gqa-untied', 'llama-mha-tied', 'mistral-window', 'qwen2-bias', 'qwen3-qknorm'];
-describeShared.each(models)('training %s in bf16', (model) => {
+describeShared.each(trainingModels)('training %s in bf16', (model) => {
   const folder = modelFolder(model);
   const file = (name: string): string => join(folder, name);
-  let training: Training;
+  let training: TrainingReference;
   let batch: NativeMicroBatch;
   beforeAll(() => {
-    training = JSON.parse(readFileSync(file('training.json'), 'utf8')) as Training;
+    training = readTrainingReference(model);
     batch = packRows(training.batch.input_ids, training.batch.labels);
   });
   const createHere = (): TestTrainer =>

@@ -1,6 +1,4 @@
 /** What saves memory in training: gradient checkpointing and 8-bit moments. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { NativeMicroBatch, NativeModelShape, TrainingTensors } from '../../ts/native/contract';
 import { folderShape, modelFolder } from '../support/models';
 import { expectSameBits, randomNumbers } from '../support/operations';
@@ -8,6 +6,7 @@ import { tensorTable } from '../support/safetensors';
 import { tinyShape } from '../support/shapes';
 import { describeShared, loadTesting } from '../support/testing';
 import { createTrainer, packRows, type TestTrainer, type TrainerOptions } from '../support/trainer';
+import { readTrainingReference, trainingModels } from '../support/training-reference';
 
 const namesOf = (shape: NativeModelShape): string[] =>
   (loadTesting().tensorSpecs!({ ...shape }) as Array<{ name: string }>).map(({ name }) => name);
@@ -131,13 +130,30 @@ describe('8-bit moments', () => {
   });
 });
 
-const models = ['llama-gqa-untied', 'llama-mha-tied', 'mistral-window', 'qwen2-bias', 'qwen3-qknorm'];
-describeShared.each(models)('8-bit moments on %s', (model) => {
+test('a state that finds no room says what would take less', () => {
+  const shape = tinyShape({ vocabularySize: 2 ** 29, hiddenSize: 2 ** 29 });
+  const attempt = (moments: 'f32' | '8bit'): unknown => {
+    try {
+      return createTrainer({ shape, optimizer: { moments } });
+    } catch (error) {
+      return error;
+    }
+  };
+  expect(attempt('f32')).toMatchObject({
+    code: 'ERR_OUT_OF_MEMORY',
+    message: expect.stringMatching(
+      /^cannot allocate .* 16 bytes for each weight; optimizer\.moments: '8bit'/,
+    ),
+  });
+  expect(attempt('8bit')).toMatchObject({
+    message: expect.stringMatching(/about 10 bytes for each weight$/),
+  });
+});
+
+describeShared.each(trainingModels)('8-bit moments on %s', (model) => {
   test('the loss of 40 steps follows that of f32 moments', () => {
     const folder = modelFolder(model);
-    const { batch } = JSON.parse(readFileSync(join(folder, 'training.json'), 'utf8')) as {
-      batch: { input_ids: number[][]; labels: number[][] };
-    };
+    const { batch } = readTrainingReference(model);
     const rows = packRows(batch.input_ids, batch.labels);
     const losses = (moments: 'f32' | '8bit'): number[] => {
       const trainer = createTrainer({

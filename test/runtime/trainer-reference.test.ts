@@ -1,49 +1,30 @@
 /** The trainer against losses, gradients and optimizer steps computed in float64 elsewhere. */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { folderShape, modelFolder } from '../support/models';
 import { Safetensors, tensorTable } from '../support/safetensors';
 import { describeShared, instructionSets } from '../support/testing';
 import { createTrainer, packRows, type TestTrainer } from '../support/trainer';
+import {
+  readTrainingReference,
+  referenceOptimizer,
+  trainingModels,
+  type TrainingReference,
+} from '../support/training-reference';
 
-interface Rows {
-  input_ids: number[][];
-  labels: number[][];
-  loss: number;
-  grad_norm: number;
-  targets: number;
-}
-interface Training {
-  batch: Rows;
-  step1: { loss: number; grad_norm: number };
-  steps: { loss: number[]; grad_norm: number[]; loss_after: number };
-  accumulation: Omit<Rows, 'input_ids' | 'labels'> & { micro_batches: Rows[] };
-  packed: {
-    input_ids: number[];
-    labels: number[];
-    document_lengths: number[];
-    loss: number;
-    grad_norm: number;
-    targets: number;
-  };
-  noised: Rows;
-}
-
-const optimizer = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, clipNorm: 1 };
-const models = ['llama-gqa-untied', 'llama-mha-tied', 'mistral-window', 'qwen2-bias', 'qwen3-qknorm'];
+const optimizer = { ...referenceOptimizer, clipNorm: 1 };
 
 function expectClose(received: number, expected: number, relative = 1e-5): void {
   expect(Math.abs(received - expected)).toBeLessThanOrEqual(relative * Math.abs(expected));
 }
 
-describeShared.each(models)('training %s as the reference does', (model) => {
+describeShared.each(trainingModels)('training %s as the reference does', (model) => {
   const folder = modelFolder(model);
   const file = (name: string): string => join(folder, name);
-  let training: Training;
+  let training: TrainingReference;
   let expected: Safetensors;
   let names: string[];
   beforeAll(() => {
-    training = JSON.parse(readFileSync(file('training.json'), 'utf8')) as Training;
+    training = readTrainingReference(model);
     expected = new Safetensors(file('training.safetensors'));
     names = tensorTable(folder).map((entry) => entry.name);
   });
