@@ -27,7 +27,7 @@ __global__ void __launch_bounds__(kThreads) rms_norm_backward_kernel(const Plan 
   wait_for_inputs();
   let_next_start();
   constexpr int64_t kPass = kThreads * kRun;
-  constexpr bool kEarly = kPasses <= 4;  // with more there are no registers for it
+  constexpr bool kKept = kPasses <= 4;  // with more, registers hold the input alone and the rest is read anew
   const RmsNormBackward& args = plan.args;
   const int64_t width = args.width, first = static_cast<int64_t>(threadIdx.x) * kRun;
   float* const weight_gradient = shared_memory<float>();       // [kPasses * kPass], a thread's own runs
@@ -45,7 +45,7 @@ __global__ void __launch_bounds__(kThreads) rms_norm_backward_kernel(const Plan 
       const int64_t at = first + pass * kPass, left = width - at;
       load_run<kWhole>(args.input + row * width + at, left, x[pass]);
       load_run<kWhole>(args.output_gradient + row * width + at, left, weighted[pass]);
-      if (kEarly) load_run<kWhole>(args.input_gradient + row * width + at, left, old[pass]);
+      if (kKept) load_run<kWhole>(args.input_gradient + row * width + at, left, old[pass]);
     }
     const float inverse = args.inverse_rms[row];
     float sum = 0;
@@ -69,7 +69,14 @@ __global__ void __launch_bounds__(kThreads) rms_norm_backward_kernel(const Plan 
 #pragma unroll
     for (int pass = 0; pass < kPasses; ++pass) {
       const int64_t at = first + pass * kPass, left = width - at;
-      if (!kEarly) load_run<kWhole>(args.input_gradient + row * width + at, left, old[pass]);
+      if constexpr (!kKept) {
+        float weight[kRun];
+        load_run<kWhole>(args.weight + at, left, weight);
+        load_run<kWhole>(args.output_gradient + row * width + at, left, weighted[pass]);
+        load_run<kWhole>(args.input_gradient + row * width + at, left, old[pass]);
+#pragma unroll
+        for (int i = 0; i < kRun; ++i) weighted[pass][i] *= weight[i];
+      }
 #pragma unroll
       for (int i = 0; i < kRun; ++i) old[pass][i] += fmaf(x[pass][i], -pull, weighted[pass][i]) * inverse;
       store_run<kWhole>(args.input_gradient + row * width + at, left, old[pass]);

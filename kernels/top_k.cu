@@ -121,7 +121,7 @@ __device__ __forceinline__ void write_result(const TopK& args, int64_t result, c
 }
 
 template <int kThreads, bool kAligned, bool kOne>
-__global__ void __launch_bounds__(kThreads) top_k_kernel(const Segments plan) {
+__global__ void __launch_bounds__(kThreads, 1) top_k_kernel(const Segments plan) {
   wait_for_inputs();
   let_next_start();
   const TopK& args = plan.args;

@@ -69,14 +69,14 @@ void compare_with_cpu(Check& check, const Shape& shape, int64_t rows, bool norme
   std::vector<float> qkv = to_floats(inputs.qkv), query(rows * shape.heads * shape.head_dim);
   std::vector<float> keys(shape.kv_heads * shape.capacity * shape.head_dim), values(keys.size());
   std::vector<int32_t> first_row = {inputs.first_row};
-  msn::SplitHeadsForward reference{
-      .qkv = tensor(qkv, {rows, shape.width()}),
-      .epsilon = kEpsilon,
-      .rotary = tensor(inputs.rotary, {rows, shape.head_dim}),
-      .first_row = tensor(first_row, {1}),
-      .query = tensor(query, {rows, shape.heads, shape.head_dim}),
-      .keys = tensor(keys, {shape.kv_heads, shape.capacity, shape.head_dim}),
-      .values = tensor(values, {shape.kv_heads, shape.capacity, shape.head_dim})};
+  msn::SplitHeadsForward reference;
+  reference.qkv = tensor(qkv, {rows, shape.width()});
+  reference.epsilon = kEpsilon;
+  reference.rotary = tensor(inputs.rotary, {rows, shape.head_dim});
+  reference.first_row = tensor(first_row, {1});
+  reference.query = tensor(query, {rows, shape.heads, shape.head_dim});
+  reference.keys = tensor(keys, {shape.kv_heads, shape.capacity, shape.head_dim});
+  reference.values = tensor(values, {shape.kv_heads, shape.capacity, shape.head_dim});
   if (normed) {
     reference.query_norm = tensor(inputs.query_norm, {shape.head_dim});
     reference.key_norm = tensor(inputs.key_norm, {shape.head_dim});
