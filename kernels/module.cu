@@ -1,18 +1,22 @@
 // The module's table. A new operation is a line in module.h and one here.
+#include "kernels/accept_path.h"
 #include "kernels/adamw.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/device.h"
+#include "kernels/draft_nodes.h"
 #include "kernels/embedding.h"
 #include "kernels/gradient_norm.h"
 #include "kernels/kv_compact.h"
 #include "kernels/linear.h"
 #include "kernels/log_probability.h"
+#include "kernels/longest_match.h"
 #include "kernels/matrix_product.h"
 #include "kernels/module.h"
 #include "kernels/noise_tokens.h"
 #include "kernels/packed_attention.h"
 #include "kernels/rms_norm.h"
 #include "kernels/rotary.h"
+#include "kernels/sample_tokens.h"
 #include "kernels/split_heads.h"
 #include "kernels/swiglu.h"
 #include "kernels/top_k.h"
@@ -42,6 +46,11 @@ Module make_module() {
   table.swiglu_forward = swiglu_forward;
   table.top_k = top_k;
   table.tree_attention = tree_attention;
+
+  table.accept_path = accept_path;
+  table.draft_nodes = draft_nodes;
+  table.longest_match = longest_match;
+  table.sample_tokens = sample_tokens;
 
   table.adamw = adamw;
   table.column_sum = column_sum;

@@ -82,10 +82,8 @@ class CudaBackend final : public Backend {
   void refuse_capture(const char* action) const;
 
   CudaDevice& device_;
-  const BackendTraits traits_{.activations = Dtype::kBf16,
-                              .prefill_chunk = 512,
-                              .replays = true,
-                              .deepest_node = kDeepestNode};
+  const BackendTraits traits_{
+      .activations = Dtype::kBf16, .prefill_chunk = 512, .replays = true, .deepest_node = kDeepestNode};
   Buffer tickets_;
   Buffer scratch_;
   Buffer loss_memory_;

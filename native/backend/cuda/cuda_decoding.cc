@@ -1,5 +1,13 @@
 // The operations of a decode step as calls of their kernels, and the events between steps.
 #include "backend/cuda/cuda_backend.h"
+#include "kernels/accept_path.h"
+#include "kernels/draft_nodes.h"
+#include "kernels/longest_match.h"
+#include "kernels/sample_tokens.h"
+#include "ops/accept_path.h"
+#include "ops/draft_nodes.h"
+#include "ops/longest_match.h"
+#include "ops/sample_tokens.h"
 
 namespace msn {
 namespace {
@@ -27,9 +35,89 @@ class StreamEvent final : public Event {
 
 std::unique_ptr<Event> CudaBackend::make_event() { return std::make_unique<StreamEvent>(device_, stream_); }
 
-void CudaBackend::run(const LongestMatch&) { refuse_unmapped("longest_match"); }
-void CudaBackend::run(const DraftNodes&) { refuse_unmapped("draft_nodes"); }
-void CudaBackend::run(const SampleTokens&) { refuse_unmapped("sample_tokens"); }
-void CudaBackend::run(const AcceptPath&) { refuse_unmapped("accept_path"); }
+void CudaBackend::run(const LongestMatch& args) {
+  check(args);
+  const kernels::LongestMatch kernel{.known = args.known.i32(),
+                                     .known_count = args.known_count.i32(),
+                                     .match = args.match.as<int32_t>(),
+                                     .continuation = args.continuation.as<int32_t>(),
+                                     .capacity = args.known.shape[0],
+                                     .depth = args.continuation.shape[0],
+                                     .min_match = args.min_match};
+  enqueue(module().longest_match, kernel, "longest_match");
+}
+
+void CudaBackend::run(const DraftNodes& args) {
+  check(args);
+  const kernels::DraftNodes kernel{.known = args.known.i32(),
+                                   .known_count = args.known_count.i32(),
+                                   .guesses = args.guesses.i32(),
+                                   .known_rows = args.known_rows.i32(),
+                                   .match = args.match.i32(),
+                                   .continuation = args.continuation.i32(),
+                                   .depths = args.depths.i32(),
+                                   .columns = args.columns.i32(),
+                                   .tokens = args.tokens.as<int32_t>(),
+                                   .positions = args.positions.as<int32_t>(),
+                                   .sources = args.sources.as<int32_t>(),
+                                   .nodes = args.tokens.shape[0],
+                                   .row_size = args.guesses.shape[1],
+                                   .width = args.width,
+                                   .seed = args.seed};
+  enqueue(module().draft_nodes, kernel, "draft_nodes");
+}
+
+void CudaBackend::run(const SampleTokens& args) {
+  check(args);
+  check(args.tokens.shape[0] <= kMostDraftNodes, "expected at most 1024 nodes", "sample_tokens.tokens");
+  const kernels::SampleTokens kernel{.logits = args.logits.f32(),
+                                     .tokens = args.tokens.i32(),
+                                     .parents = args.parents.i32(),
+                                     .depths = args.depths.i32(),
+                                     .known_count = args.known_count.i32(),
+                                     .is_known = args.is_known.as<const uint8_t>(),
+                                     .choices = args.choices.as<int32_t>(),
+                                     .nodes = args.logits.shape[0],
+                                     .vocabulary = args.logits.shape[1],
+                                     .temperature = args.temperature,
+                                     .top_p = args.top_p,
+                                     .min_p = args.min_p,
+                                     .repetition_penalty = args.repetition_penalty,
+                                     .top_k = args.top_k,
+                                     .seed = args.seed};
+  enqueue(module().sample_tokens, kernel, "sample_tokens");
+}
+
+void CudaBackend::run(const AcceptPath& args) {
+  check(args);
+  check(args.next_rows.shape[0] <= kDeepestDraft, "expected at most 32 rows of a table",
+        "accept_path.next_rows");
+  const kernels::AcceptPath kernel{.parents = args.parents.i32(),
+                                   .depths = args.depths.i32(),
+                                   .columns = args.columns.i32(),
+                                   .deepest_below = args.deepest_below.i32(),
+                                   .tokens = args.tokens.i32(),
+                                   .sources = args.sources.i32(),
+                                   .choices = args.choices.i32(),
+                                   .match = args.match.i32(),
+                                   .end_tokens = args.end_tokens.i32(),
+                                   .known = args.known.as<int32_t>(),
+                                   .known_count = args.known_count.as<int32_t>(),
+                                   .cache_length = args.cache_length.as<int32_t>(),
+                                   .is_known = args.is_known.as<uint8_t>(),
+                                   .known_rows = args.known_rows.as<int32_t>(),
+                                   .finish = args.finish.as<int32_t>(),
+                                   .step = args.step.as<int32_t>(),
+                                   .kept_rows = args.kept_rows.as<int32_t>(),
+                                   .kept_count = args.kept_count.as<int32_t>(),
+                                   .first_row = args.first_row.as<int32_t>(),
+                                   .next_rows = args.next_rows.as<int32_t>(),
+                                   .records = args.records.as<StepRecord>(),
+                                   .nodes = args.tokens.shape[0],
+                                   .ends = args.end_tokens ? args.end_tokens.shape[0] : 0,
+                                   .last_length = args.last_length,
+                                   .depth = args.next_rows.shape[0]};
+  enqueue(module().accept_path, kernel, "accept_path");
+}
 
 }  // namespace msn

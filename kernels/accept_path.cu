@@ -1,0 +1,141 @@
+// The model's tokens are followed down the tree by one block (docs/method.md, points 6 to 9). All accepted
+// nodes of one depth have the same tokens above them, hence the same logits to the last bit: the first of
+// them speaks for all. So one barrier a depth is all there is to wait for.
+#include "kernels/accept_path.h"
+#include "kernels/launcher.h"
+#include "kernels/ptx.h"
+
+namespace msn::kernels {
+namespace {
+
+constexpr int kThreads = 256;
+constexpr int32_t kNone = 0x7FFFFFFF;
+
+struct Shared {
+  int32_t parents[kMostDraftNodes];
+  uint8_t accepted[kMostDraftNodes];
+  int32_t first[kDeepestDraft + 2];  // of the accepted nodes at each depth; kNone: no node is
+  int32_t end;  // the place among the accepted tokens behind which the text ends, or kNone
+};
+
+__device__ __forceinline__ void change_nothing(const AcceptPath& args) {
+  if (threadIdx.x == 0) {
+    args.kept_count[0] = 0;
+    args.first_row[0] = args.cache_length[0];
+  }
+  for (int64_t row = threadIdx.x; row < args.depth; row += kThreads) args.next_rows[row] = -1;
+}
+
+// The depth of the deepest accepted node, first[depth].
+__device__ __forceinline__ int32_t follow(const AcceptPath& args, Shared& shared) {
+  const int thread = static_cast<int>(threadIdx.x);
+  for (int64_t node = thread; node < args.nodes; node += kThreads) {
+    shared.parents[node] = args.parents[node];
+    shared.accepted[node] = node == 0;
+  }
+  if (thread < kDeepestDraft + 2) shared.first[thread] = thread == 0 ? 0 : kNone;
+  if (thread == 0) shared.end = kNone;
+  __syncthreads();
+  for (int32_t depth = 1; depth <= kDeepestDraft; ++depth) {
+    const int32_t wanted = args.choices[shared.first[depth - 1]];
+    for (int64_t node = thread; node < args.nodes; node += kThreads) {
+      if (args.depths[node] != depth || !shared.accepted[shared.parents[node]] || args.tokens[node] != wanted)
+        continue;
+      shared.accepted[node] = 1;
+      atomicMin(&shared.first[depth], static_cast<int32_t>(node));
+    }
+    __syncthreads();
+    if (shared.first[depth] == kNone) return depth - 1;
+  }
+  return kDeepestDraft;
+}
+
+// By one thread: the path up from the deepest accepted node.
+__device__ __forceinline__ void keep_path(const AcceptPath& args, const Shared& shared, int32_t depth,
+                                          StepRecord& record) {
+  const int32_t length = args.cache_length[0];
+  int32_t node = shared.first[depth];
+  for (int32_t place = depth; place >= 0; --place) {
+    args.kept_rows[place] = length + node;
+    if (place > 0) {
+      record.accepted_columns[place - 1] = args.columns[node];
+      record.accepted_sources[place - 1] = static_cast<DraftSource>(args.sources[node]);
+    }
+    node = shared.parents[node];
+  }
+  args.kept_count[0] = depth + 1;
+  args.first_row[0] = length;
+  args.cache_length[0] = length + depth + 1;
+}
+
+// By one thread: the rejected guesses below the accepted node stand where the next guesses will stand.
+__device__ __forceinline__ void look_ahead(const AcceptPath& args, const Shared& shared, int32_t depth,
+                                           StepRecord& record) {
+  int32_t node = args.deepest_below[shared.first[depth]];
+  const int32_t rows = args.depths[node] - depth;
+  for (int32_t row = static_cast<int32_t>(args.depth) - 1; row >= 0; --row) {
+    args.next_rows[row] = row < rows ? node : -1;
+    if (row < rows) node = shared.parents[node];
+  }
+  args.known_rows[0] = rows;
+  record.known_rows = rows;
+}
+
+__device__ __forceinline__ bool ends_text(const AcceptPath& args, int32_t token) {
+  for (int64_t i = 0; i < args.ends; ++i)
+    if (args.end_tokens[i] == token) return true;
+  return false;
+}
+
+__global__ void __launch_bounds__(kThreads) accept_path_kernel(const AcceptPath args) {
+  wait_for_inputs();
+  let_next_start();
+  if (args.finish[0] != static_cast<int32_t>(FinishReason::kNone)) return change_nothing(args);
+  Shared& shared = *shared_memory<Shared>();
+  const int thread = static_cast<int>(threadIdx.x);
+  const int32_t step = args.step[0] + 1;
+  const int32_t count = args.known_count[0];
+  StepRecord& record = args.records[step % 2];
+  const int32_t depth = follow(args, shared);
+
+  // Thread i has the i-th token of the path, the model's token at depth i.
+  const bool has_token = thread <= depth;
+  const int32_t token = has_token ? args.choices[shared.first[thread]] : 0;
+  const bool is_end = has_token && ends_text(args, token);
+  if (has_token && (is_end || count + thread + 1 == args.last_length)) atomicMin(&shared.end, thread);
+  __syncthreads();  // everyone has read the state, too
+  const int32_t emitted = shared.end == kNone ? depth + 1 : shared.end + 1;
+  if (thread < emitted) {
+    args.known[count + thread] = token;
+    record.tokens[thread] = token;
+    if (args.is_known != nullptr) args.is_known[token] = 1;
+  }
+  if (thread == emitted - 1) {
+    const FinishReason finish = shared.end == kNone ? FinishReason::kNone
+                                : is_end            ? FinishReason::kStop
+                                                    : FinishReason::kLength;
+    args.finish[0] = static_cast<int32_t>(finish);
+    args.known_count[0] = count + emitted;
+    args.step[0] = step;
+    record.step = step;
+    record.accepted_length = depth + 1;
+    record.emitted = emitted;
+    record.finish = finish;
+    record.match_length = args.match != nullptr ? args.match[0] : 0;
+    record.match_end = args.match != nullptr ? args.match[1] : 0;
+    record.nodes = static_cast<int32_t>(args.nodes);
+  }
+  if (thread == 64) keep_path(args, shared, depth, record);
+  if (thread == 96) look_ahead(args, shared, depth, record);
+  for (int64_t node = thread + 1; node < args.nodes; node += kThreads)
+    record.drafted[node - 1] = args.tokens[node];
+}
+
+}  // namespace
+
+Status accept_path(const AcceptPath& args, const Launch& where) {
+  const Grid grid{dim3(1), dim3(kThreads), static_cast<int64_t>(sizeof(Shared))};
+  return launch(accept_path_kernel, grid, args, where);
+}
+
+}  // namespace msn::kernels

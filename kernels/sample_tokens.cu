@@ -1,0 +1,232 @@
+// One token of each row of logits [nodes, vocabulary], one block a row, the same token as on every engine:
+// weights are integers (base/sampling.h), so sums have no order.
+//
+// A token is an element: its distance from the highest logit, then its id, as one number. Elements in rising
+// order are tokens in falling order of probability. Top-k, top-p and the draw each ask for the element at
+// which a sum over that order, of ones or of weights, reaches a bound. It is found by sums over 2048 ranges
+// of elements, then over the parts of the one range in which the bound lies, until few elements are left.
+#include "base/decode_step.h"
+#include "base/sampling.h"
+#include "kernels/launcher.h"
+#include "kernels/ptx.h"
+#include "kernels/rank.h"
+#include "kernels/sample_tokens.h"
+
+namespace msn::kernels {
+namespace {
+
+constexpr int kThreads = 512;
+constexpr int kTokenBits = 22;
+constexpr int kElementBits = 31 + kTokenBits;
+constexpr int kRangeBits = 11;
+constexpr int kRanges = 1 << kRangeBits;
+constexpr int kRangesOfThread = kRanges / kThreads;
+constexpr int kRoom = 1024;  // elements that are compared with each other
+
+using Element = unsigned long long;
+using Sum = unsigned long long;
+
+struct Shared {
+  union {
+    Sum ranges[kRanges];
+    Sum measures[kRoom];  // of the elements in `list`
+    int32_t parents[kMostDraftNodes];
+  };
+  Element list[kRoom];
+  Sum of_warp[kThreads / 32];
+  Rank ranks[kThreads / 32];
+  Sum before;  // in front of the range that was chosen
+  Element found;
+  unsigned chosen;
+  unsigned listed;
+  // The tokens of the node's path, and a bit for each of their ids modulo 1024.
+  int32_t path[kMostDraftNodes];
+  int32_t path_length;
+  uint32_t path_bits[32];
+};
+
+// What the block of a row knows of it.
+struct Row {
+  const SampleTokens* args;
+  const float* logits;  // [vocabulary]
+  const Shared* shared;
+  float penalty;
+  float temperature;
+  float highest;
+  Element last = ~Element{0};  // elements behind it are cut off
+  uint64_t least = 1;          // so are lower weights
+
+  __device__ __forceinline__ bool is_penalized(int64_t token) const {
+    if (args->is_known[token]) return true;
+    if (!(shared->path_bits[token / 32 % 32] >> token % 32 & 1)) return false;
+    for (int32_t i = 0; i < shared->path_length; ++i)
+      if (shared->path[i] == token) return true;
+    return false;
+  }
+  __device__ __forceinline__ float score(int64_t token) const {
+    const float logit = logits[token];
+    if (logit != logit) return -INFINITY;
+    return penalty != 1 && is_penalized(token) ? sampling::penalized(logit, penalty) : logit;
+  }
+  __device__ __forceinline__ Element element(int64_t token) const {
+    return Element{sampling::distance(highest, score(token), temperature)} << kTokenBits | Element(token);
+  }
+};
+
+__device__ __forceinline__ Sum weight_of(Element element) {
+  return sampling::weight(static_cast<uint32_t>(element >> kTokenBits));
+}
+
+__device__ __forceinline__ void read_path(const SampleTokens& args, int64_t node, Shared& shared) {
+  for (int64_t i = threadIdx.x; i < args.nodes; i += kThreads) shared.parents[i] = args.parents[i];
+  if (threadIdx.x < 32) shared.path_bits[threadIdx.x] = 0;
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    int32_t length = 0;
+    for (int64_t step = node; step >= 0; step = shared.parents[step]) {
+      const int32_t token = args.tokens[step];
+      shared.path[length++] = token;
+      shared.path_bits[token / 32 % 32] |= 1u << token % 32;
+    }
+    shared.path_length = length;
+  }
+  __syncthreads();
+}
+
+// Calls visit(element, measure) for the elements that are not cut off and begin, without their lowest `bits`
+// bits, as `first` does.
+template <bool kWeighs, class Visit>
+__device__ __forceinline__ void visit_range(const Row& row, Element first, int bits, Visit&& visit) {
+  for (int64_t token = threadIdx.x; token < row.args->vocabulary; token += kThreads) {
+    const Element element = row.element(token);
+    if (element > row.last || element >> bits != first >> bits) continue;
+    const Sum weight = weight_of(element);
+    if (weight >= row.least) visit(element, kWeighs ? weight : 1);
+  }
+}
+
+// The sum over all ranges, and in shared memory the range in which it reaches bound(sum).
+template <class Bound>
+__device__ __forceinline__ Sum choose_range(Shared& shared, Bound&& bound) {
+  const int thread = static_cast<int>(threadIdx.x), lane = thread % 32;
+  const Sum* const ranges = shared.ranges + thread * kRangesOfThread;
+  Sum own = 0;
+#pragma unroll
+  for (int i = 0; i < kRangesOfThread; ++i) own += ranges[i];
+  Sum upto = own;  // of the warp, this thread included
+#pragma unroll
+  for (int distance = 1; distance < 32; distance *= 2) {
+    const Sum other = __shfl_up_sync(kWholeWarp, upto, distance);
+    if (lane >= distance) upto += other;
+  }
+  if (lane == 31) shared.of_warp[thread / 32] = upto;
+  __syncthreads();
+  Sum before = upto - own, total = 0;
+  for (int warp = 0; warp < kThreads / 32; ++warp) {
+    if (warp < thread / 32) before += shared.of_warp[warp];
+    total += shared.of_warp[warp];
+  }
+  const Sum wanted = bound(total);
+#pragma unroll
+  for (int i = 0; i < kRangesOfThread; ++i) {
+    if (before < wanted && wanted <= before + ranges[i]) {
+      shared.chosen = static_cast<unsigned>(thread * kRangesOfThread + i);
+      shared.before = before;
+    }
+    before += ranges[i];
+  }
+  __syncthreads();
+  return wanted;
+}
+
+// The element at which the sum over the elements that are not cut off reaches bound(sum over all), 1 to all.
+template <bool kWeighs, class Bound>
+__device__ __forceinline__ Element find(const Row& row, Shared& shared, Bound&& bound) {
+  Element first = 0;
+  Sum wanted = 0;
+  for (int bits = kElementBits;;) {
+    const bool whole = bits == kElementBits;
+    const int rest = bits > kRangeBits ? bits - kRangeBits : 0;
+    for (int i = static_cast<int>(threadIdx.x); i < kRanges; i += kThreads) shared.ranges[i] = 0;
+    if (threadIdx.x == 0) shared.listed = 0;
+    __syncthreads();
+    visit_range<kWeighs>(row, first, bits, [&](Element element, Sum measure) {
+      atomicAdd(&shared.ranges[element >> rest & (kRanges - 1)], measure);
+    });
+    __syncthreads();
+    wanted = choose_range(shared, [&](Sum total) { return whole ? bound(total) : wanted; }) - shared.before;
+    first = first >> bits << bits | Element{shared.chosen} << rest;
+    bits = rest;
+    visit_range<kWeighs>(row, first, bits, [&](Element element, Sum measure) {
+      const unsigned place = atomicAdd(&shared.listed, 1u);
+      if (place >= kRoom) return;
+      shared.list[place] = element;
+      shared.measures[place] = measure;
+    });
+    __syncthreads();
+    if (shared.listed <= kRoom) break;
+    __syncthreads();
+  }
+  const int listed = static_cast<int>(shared.listed);
+  for (int i = static_cast<int>(threadIdx.x); i < listed; i += kThreads) {
+    Sum before = 0;
+    for (int j = 0; j < listed; ++j)
+      if (shared.list[j] < shared.list[i]) before += shared.measures[j];
+    if (before < wanted && wanted <= before + shared.measures[i]) shared.found = shared.list[i];
+  }
+  __syncthreads();
+  const Element found = shared.found;
+  __syncthreads();
+  return found;
+}
+
+__device__ __forceinline__ int64_t draw(Row& row, Shared& shared, int64_t node) {
+  const SampleTokens& args = *row.args;
+  if (args.top_k > 0)
+    row.last = find<false>(row, shared, [&](Sum all) {
+      const Sum wanted = static_cast<unsigned>(args.top_k);
+      return wanted < all ? wanted : all;
+    });
+  if (args.top_p < 1)
+    row.last = find<true>(row, shared, [&](Sum all) { return sampling::sum_reaching(args.top_p, all); });
+  const uint64_t least = sampling::least_weight(args.min_p);
+  if (least > 1) row.least = least;
+  const uint32_t index = static_cast<uint32_t>(args.known_count[0] + args.depths[node]);
+  const RandomDraw random(args.seed, RandomStream::kSampling, index);
+  const Element drawn =
+      find<true>(row, shared, [&](Sum all) { return sampling::sum_exceeding(random, all); });
+  return static_cast<int64_t>(drawn & ((Element{1} << kTokenBits) - 1));
+}
+
+__global__ void __launch_bounds__(kThreads) sample_tokens_kernel(const SampleTokens args) {
+  wait_for_inputs();
+  let_next_start();
+  Shared& shared = *shared_memory<Shared>();
+  const int64_t node = blockIdx.x;
+  Row row;
+  row.args = &args;
+  row.logits = args.logits + node * args.vocabulary;
+  row.shared = &shared;
+  row.penalty = static_cast<float>(args.repetition_penalty);
+  row.temperature = sampling::usable_temperature(args.temperature);
+  if (row.penalty != 1) read_path(args, node, shared);
+
+  Rank rank = kNoRank;
+  for (int64_t token = threadIdx.x; token < args.vocabulary; token += kThreads)
+    rank = higher(rank, rank_of(row.score(token), token));
+  const int64_t best = index_of(block_highest<kThreads>(rank, shared.ranks));
+  row.highest = row.score(best);
+  const bool draws = args.temperature != 0 && fabsf(row.highest) < INFINITY;
+  const int64_t choice = draws ? draw(row, shared, node) : best;
+  if (threadIdx.x == 0) args.choices[node] = static_cast<int32_t>(choice);
+}
+
+}  // namespace
+
+Status sample_tokens(const SampleTokens& args, const Launch& where) {
+  const Grid grid{dim3(static_cast<unsigned>(args.nodes)), dim3(kThreads),
+                  static_cast<int64_t>(sizeof(Shared))};
+  return launch(sample_tokens_kernel, grid, args, where);
+}
+
+}  // namespace msn::kernels
