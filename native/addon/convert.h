@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "backend/cuda/cuda_report.h"
 #include "model/model_shape.h"
 #include "model/tensor_source.h"
 #include "runtime/decoding.h"
@@ -19,7 +20,9 @@ namespace msn::addon {
 ModelShape read_model_shape(const Napi::Value& value, const std::string& name);
 std::vector<TensorEntry> read_tensor_entries(const Napi::Value& value, const std::string& name);
 BackendOptions read_device_options(const Napi::Value& value, const std::string& name);
-Dtype read_dtype(const Napi::Value& value, const std::string& name);  // 'f32' | 'bf16'
+// 'f32' | 'bf16' | 'int8', or 'stored-f32' | 'stored-bf16': what is natural for weights stored like that.
+DtypeRequest read_dtype(const Napi::Value& value, const std::string& name);
+const char* dtype_label(Dtype dtype);  // 'f32' | 'bf16' | 'int8'
 GenerationRequest read_generation_request(const Napi::Value& value, const std::string& name);
 DenoisingRequest read_denoising_request(const Napi::Value& value, const std::string& name);
 MicroBatch read_micro_batch(const Napi::Value& value, const std::string& name);
@@ -33,6 +36,7 @@ Napi::Int32Array int32_array(Napi::Env env, const std::vector<int32_t>& values);
 Napi::Float32Array float32_array(Napi::Env env, const std::vector<float>& values);
 Napi::Float64Array float64_array(Napi::Env env, const std::vector<double>& values);
 Napi::Object device_info(Napi::Env env, const DeviceInfo& info, const std::string& reason);
+Napi::Object cuda_report(Napi::Env env, const CudaReport& report);
 Napi::Array tensor_spec_list(Napi::Env env, const ModelShape& shape);
 // Path i is pathColumns[pathOffsets[i] .. pathOffsets[i + 1]).
 Napi::Object draft_path_lists(Napi::Env env, const std::vector<DraftPath>& paths);

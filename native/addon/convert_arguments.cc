@@ -87,9 +87,24 @@ std::vector<std::vector<int32_t>> read_paths(const Fields& fields) {
 
 }  // namespace
 
-Dtype read_dtype(const Napi::Value& value, const std::string& name) {
-  return read_choice(value, name, Choices<Dtype, 2>{{{"f32", Dtype::kF32}, {"bf16", Dtype::kBf16}}});
+DtypeRequest read_dtype(const Napi::Value& value, const std::string& name) {
+  return read_choice(value, name,
+                     Choices<DtypeRequest, 5>{{{"f32", Dtype::kF32},
+                                               {"bf16", Dtype::kBf16},
+                                               {"int8", Dtype::kI8},
+                                               {"stored-f32", {Dtype::kF32, false}},
+                                               {"stored-bf16", {Dtype::kBf16, false}}}});
 }
+
+namespace {
+
+std::optional<Dtype> read_training_dtype(const Napi::Value& value, const std::string& name) {
+  return read_choice(value, name,
+                     Choices<std::optional<Dtype>, 3>{
+                         {{"auto", std::nullopt}, {"f32", Dtype::kF32}, {"bf16", Dtype::kBf16}}});
+}
+
+}  // namespace
 
 ModelShape read_model_shape(const Napi::Value& value, const std::string& name) {
   const Fields fields(value, name);
@@ -221,7 +236,8 @@ TrainerOptions read_trainer_options(const Napi::Value& value, const std::string&
   const Fields fields(value, name);
   return {read_optimizer_options(fields.value("optimizer"), fields.path("optimizer")),
           read_noise_options(fields.value("noise"), fields.path("noise")),
-          fields.boolean("gradientCheckpointing")};
+          fields.boolean("gradientCheckpointing"),
+          read_training_dtype(fields.value("dtype"), fields.path("dtype"))};
 }
 
 TrainingTensors read_training_tensors(const Napi::Value& value, const std::string& name) {

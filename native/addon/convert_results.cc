@@ -42,14 +42,35 @@ Napi::Float64Array float64_array(Napi::Env env, const std::vector<double>& value
   return typed_array<Napi::Float64Array>(env, values);
 }
 
+const char* dtype_label(Dtype dtype) {
+  return dtype == Dtype::kI8 ? "int8" : dtype == Dtype::kBf16 ? "bf16" : "f32";
+}
+
 Napi::Object device_info(Napi::Env env, const DeviceInfo& info, const std::string& reason) {
   const Napi::Object object = Napi::Object::New(env);
   object.Set("kind", info.kind);
   object.Set("name", info.name);
   object.Set("instructions", info.instructions);
+  object.Set("computeCapability", info.compute_capability);
+  object.Set("shim", info.shim);
+  object.Set("library", info.library);
   object.Set("threads", info.threads);
   object.Set("memoryBytes", static_cast<double>(info.memory_bytes));
+  object.Set("freeBytes", static_cast<double>(info.free_bytes));
   object.Set("reason", reason);
+  return object;
+}
+
+Napi::Object cuda_report(Napi::Env env, const CudaReport& report) {
+  const Napi::Object object = Napi::Object::New(env);
+  object.Set("reason", report.reason);
+  object.Set("module", report.module);
+  object.Set("architectures", report.architectures);
+  object.Set("shim", report.shim);
+  object.Set("moduleVersion", report.module_version);
+  object.Set("runtime", report.runtime);
+  object.Set("driver", report.driver);
+  object.Set("library", report.library);
   return object;
 }
 

@@ -23,7 +23,7 @@ using Progress = std::function<void(int64_t done, int64_t total)>;
 // What a model of any origin needs.
 struct ModelPlan {
   ModelShape shape;
-  Dtype dtype = Dtype::kF32;
+  DtypeRequest dtype = Dtype::kF32;
   BackendOptions device;
   std::shared_ptr<JobQueue> queue = std::make_shared<JobQueue>();
 };

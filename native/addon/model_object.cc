@@ -85,7 +85,7 @@ ModelObject::ModelObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   handle_ = std::make_unique<Handle<Model>>(env, state.loop, resident);
   Napi::Object self = info.This().As<Napi::Object>();
   self.Set("device", device_info(env, model.backend().info(), resident->device_reason));
-  self.Set("dtype", model.dtype() == Dtype::kBf16 ? "bf16" : "f32");
+  self.Set("dtype", dtype_label(model.dtype()));
   self.Set("weightBytes", static_cast<double>(model.weight_bytes()));
   self.Set("parameters", static_cast<double>(parameter_count(shape_)));
 }

@@ -31,31 +31,18 @@ Napi::Value cancel(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// What this kind of device would be, or why it cannot be had.
-Napi::Object describe_device(Napi::Env env, const char* kind) {
-  BackendOptions options;
-  options.device = kind;
-  DeviceInfo device;
-  device.kind = kind;
-  std::string reason;
-  bool available = false;
-  try {
-    device = make_backend(options, &reason)->info();
-    available = true;
-  } catch (const Error& error) {
-    reason = error.what();
-  }
-  Napi::Object object = device_info(env, device, reason);
-  object.Set("available", available);
-  return object;
-}
-
 Napi::Value devices(const Napi::CallbackInfo& info) {
   const Napi::Array list = Napi::Array::New(info.Env());
   uint32_t count = 0;
-  for (const char* kind : {"cpu", "cuda"}) list.Set(count++, describe_device(info.Env(), kind));
+  for (const DeviceListing& device : list_devices()) {
+    Napi::Object object = device_info(info.Env(), device.info, device.reason);
+    object.Set("available", device.available);
+    list.Set(count++, object);
+  }
   return list;
 }
+
+Napi::Value cuda(const Napi::CallbackInfo& info) { return cuda_report(info.Env(), report_cuda()); }
 
 std::vector<DraftPath> named_paths(const std::string& kind, int32_t nodes, int32_t depth, int32_t width) {
   if (kind == "paper") return paper_paths(depth, width);
@@ -124,6 +111,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   add("createCancelToken", answering<create_cancel_token>);
   add("cancel", answering<cancel>);
   add("devices", answering<devices>);
+  add("cuda", answering<cuda>);
   add("draftPaths", answering<draft_paths>);
   add("noise", answering<noise>);
   add("loadModel", load_model);

@@ -78,6 +78,7 @@ TrainerObject::TrainerObject(const Napi::CallbackInfo& info) : ObjectWrap(info) 
   handle_ = std::make_unique<Handle<Trainer>>(env, state.loop, resident);
   Napi::Object self = info.This().As<Napi::Object>();
   self.Set("device", device_info(env, trainer.backend().info(), resident->device_reason));
+  self.Set("dtype", dtype_label(trainer.backend().traits().activations));
   self.Set("parameters", static_cast<double>(parameter_count(shape_)));
 }
 

@@ -16,15 +16,15 @@
 namespace msn {
 
 struct DeviceInfo {
-  std::string kind;                // "cpu", "cuda:0"
-  std::string name;                // what a person would call it, the processor's name
-  std::string instructions;        // CPU: "avx512", "avx2", "generic"
-  std::string compute_capability;  // CUDA: "9.0"
-  bool shim = false;               // CUDA: kernels run on the host shim, for tests
-  std::string library;  // CUDA: the library for large products and its version, or why there is none
-  int threads = 0;      // CPU
+  std::string kind = {};                // "cpu", "cuda:0"
+  std::string name = {};                // what a person would call it, the processor's name
+  std::string instructions = {};        // CPU: "avx512", "avx2", "generic"
+  std::string compute_capability = {};  // CUDA: "9.0"
+  bool shim = false;                    // CUDA: kernels run on the host shim, for tests
+  std::string library = {};  // CUDA: the library for large products and its version, or why there is none
+  int threads = 0;           // of the host: they compute on the CPU engine and load weights on CUDA
   int64_t memory_bytes = 0;
-  int64_t free_bytes = 0;  // at the time of asking
+  int64_t free_bytes = 0;  // CUDA, at the time of asking
 };
 
 // What the rungs above plan by.
@@ -34,6 +34,14 @@ struct BackendTraits {
   bool replays = false;             // a recording costs less than enqueueing anew
   // How far below the first node of a pass another may lie where the nodes are no chain.
   int32_t deepest_node = std::numeric_limits<int32_t>::max();
+};
+
+// What weights are to be computed in: `dtype` and nothing else, or (not required) what is natural to the
+// engine for weights that are stored as `dtype`.
+struct DtypeRequest {
+  DtypeRequest(Dtype wanted, bool is_required = true) : dtype(wanted), required(is_required) {}
+  Dtype dtype;
+  bool required;
 };
 
 // A sequence of operations that can be run again, with the same arguments: what changes between two runs lies
@@ -58,6 +66,8 @@ class Backend {
   virtual ~Backend() = default;
   virtual DeviceInfo info() const = 0;
   virtual const BackendTraits& traits() const = 0;
+  // The dtype for pack_weight. Throws ERR_UNSUPPORTED, with the reason, for one that is not computed here.
+  virtual Dtype weight_dtype(const DtypeRequest& request) const = 0;
 
   // Memory. Aligned to 64 bytes and zeroed; throws ERR_OUT_OF_MEMORY.
   virtual Buffer allocate(int64_t bytes) = 0;
@@ -76,7 +86,8 @@ class Backend {
   virtual std::unique_ptr<Recording> capture(const std::function<void()>& enqueue) = 0;
 
   // Weights: `sources` are matrices [outputs_i, inputs] in host memory (any float dtype, any alignment),
-  // stacked one below another. `dtype` is kF32 or kBf16 (round to nearest even).
+  // stacked one below another, in a dtype that weight_dtype() gave. bf16 is rounded to nearest even; int8 has
+  // one scale a row, its largest magnitude / 127.
   virtual WeightMatrix pack_weight(std::span<const Tensor> sources, Dtype dtype) = 0;
   // Rows [first_row, first_row + destination.shape[0]) back into host memory, plain row-major, f32 or bf16.
   virtual void unpack_weight(const WeightMatrix& weight, int64_t first_row, const Tensor& destination) = 0;
@@ -119,6 +130,16 @@ struct BackendOptions {
   int threads = 0;                // CPU threads; 0: one per physical core this process may use
   std::string instructions = "";  // CPU instruction set to use at most, for tests; empty: the best there is
 };
+
+// A device that this machine has, or a kind of device that it lacks.
+struct DeviceListing {
+  DeviceInfo info = {};
+  bool available = false;
+  std::string reason = {};  // why it cannot be had; for the CPU and where there is nothing to say, empty
+};
+
+// The CPU, then every CUDA device, or one entry "cuda" that says why there is none.
+std::vector<DeviceListing> list_devices();
 
 // The registry. "cuda" never falls back: ERR_DEVICE says why it cannot be had. `reason` (may be null)
 // receives one sentence on what "auto" chose and why.

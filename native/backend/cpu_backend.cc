@@ -88,6 +88,16 @@ class CpuBackend final : public Backend {
 
   const BackendTraits& traits() const override { return traits_; }
 
+  Dtype weight_dtype(const DtypeRequest& request) const override {
+    if (request.dtype == Dtype::kF32 || request.dtype == Dtype::kBf16) return request.dtype;
+    if (!request.required) return Dtype::kF32;
+    throw Error(ErrorCode::kUnsupported,
+                std::string("the CPU engine computes with F32 or BF16 weights, not with ") +
+                    dtype_name(request.dtype) +
+                    (request.dtype == Dtype::kI8 ? "; int8 weights are for device 'cuda'" : ""),
+                "dtype");
+  }
+
   Buffer allocate_pinned(int64_t bytes) override { return allocate_host_memory(bytes); }
   std::unique_ptr<Event> make_event() override { return std::make_unique<PastEvent>(); }
   std::unique_ptr<Recording> capture(const std::function<void()>& enqueue) override {

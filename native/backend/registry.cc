@@ -29,8 +29,20 @@ bool names_cuda(const std::string& device) { return device == "cuda" || device.s
 
 std::string described(const CudaDevice& device) { return device.kind() + " (" + device.name() + ")"; }
 
-std::shared_ptr<Backend> make_cuda_backend(CudaDevice& device) {
-  return std::make_shared<CudaBackend>(device);
+// Why 'auto' takes the CPU, one clause; empty when it takes CUDA.
+std::string why_not_cuda() {
+  // The shim runs kernels on the CPU, slowly, to check them: nobody's best device.
+  if (cuda_module().is_shim()) return "the CUDA module is the host shim, which is for tests";
+  return why_no_cuda();
+}
+
+int host_threads(const BackendOptions& options) {
+  if (options.threads < 0 || options.threads > kMostThreads)
+    throw Error(ErrorCode::kInvalidArgument,
+                "expected an integer from 0 to " + std::to_string(kMostThreads) + ", received " +
+                    std::to_string(options.threads),
+                "threads");
+  return options.threads > 0 ? options.threads : usable_cores();
 }
 
 }  // namespace
@@ -40,33 +52,35 @@ std::shared_ptr<Backend> make_backend(const BackendOptions& options, std::string
   if (device != "auto" && device != "cpu" && !names_cuda(device))
     throw Error(ErrorCode::kInvalidArgument, "expected auto, cpu, cuda or cuda:N, received " + device,
                 "device");
-  if (options.threads < 0 || options.threads > kMostThreads)
-    throw Error(ErrorCode::kInvalidArgument,
-                "expected an integer from 0 to " + std::to_string(kMostThreads) + ", received " +
-                    std::to_string(options.threads),
-                "threads");
-  std::string why_cpu = "as asked";
-  std::string ignored;
-  std::string& why = reason != nullptr ? *reason : ignored;
-  if (names_cuda(device)) {
-    CudaDevice& chosen = choose_cuda_device(device);
-    why = "The CUDA engine on " + described(chosen) + ", as asked.";
-    return make_cuda_backend(chosen);
+  const bool automatic = device == "auto";
+  const int threads = host_threads(options);
+  const InstructionSet instructions = instruction_set(options.instructions);
+  const std::string obstacle = automatic ? why_not_cuda() : "";
+  if (names_cuda(device) || (automatic && obstacle.empty())) {
+    CudaDevice& chosen = choose_cuda_device(automatic ? "cuda" : device);
+    if (reason != nullptr)
+      *reason = "The CUDA engine on " + described(chosen) +
+                (automatic ? ", because there is a driver and a supported device." : ", as asked.");
+    return std::make_shared<CudaBackend>(
+        chosen, CudaBackendOptions{.threads = threads, .chosen_automatically = automatic});
   }
-  if (device == "auto") {
-    // The shim runs kernels on the CPU, slowly, to check them: nobody's best device.
-    why_cpu = "because " +
-              (cuda_module().is_shim() ? "the CUDA module is the host shim, for tests" : why_no_cuda());
-    if (why_no_cuda().empty() && !cuda_module().is_shim()) {
-      CudaDevice& chosen = choose_cuda_device("cuda");
-      why =
-          "The CUDA engine on " + described(chosen) + ", because a driver and a supported device are there.";
-      return make_cuda_backend(chosen);
-    }
+  if (reason != nullptr)
+    *reason = "The CPU engine, " + (automatic ? "because " + obstacle : "as asked") + ".";
+  return make_cpu_backend(threads, instructions);
+}
+
+std::vector<DeviceListing> list_devices() {
+  std::vector<DeviceListing> list;
+  list.push_back(
+      {.info = make_cpu_backend(usable_cores(), best_instruction_set())->info(), .available = true});
+  const CudaModule& module = cuda_module();
+  if (!module.usable()) list.push_back({.info = {.kind = "cuda"}, .reason = module.reason});
+  for (int index = 0; module.usable() && index < module.devices; ++index) {
+    const CudaDevice& device = CudaDevice::at(index);
+    const std::string reason = why_unsupported(device);
+    list.push_back({.info = describe_cuda_device(device), .available = reason.empty(), .reason = reason});
   }
-  why = "The CPU engine, " + why_cpu + ".";
-  const int threads = options.threads > 0 ? options.threads : usable_cores();
-  return make_cpu_backend(threads, instruction_set(options.instructions));
+  return list;
 }
 
 }  // namespace msn

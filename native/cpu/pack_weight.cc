@@ -49,6 +49,7 @@ void convert(const std::byte* row, Dtype dtype, int64_t first, int64_t count, fl
       for (int64_t i = 0; i < count; ++i) to[i] = static_cast<float>(load_unaligned<double>(row, first + i));
       return;
     case Dtype::kI32:
+    case Dtype::kI8:
     case Dtype::kU8:
       return;
   }

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <string_view>
 
-#include "model/float_values.h"
+#include "ops/float_values.h"
 
 namespace msn {
 namespace {
@@ -157,14 +157,12 @@ Place find_place(const Model& model, std::string_view name) {
 
 }  // namespace
 
-Model::Model(std::shared_ptr<Backend> backend, const ModelShape& shape, TensorSource& source, Dtype dtype,
-             const std::function<void(int64_t, int64_t)>& progress, const CancelToken& cancel)
-    : backend_(std::move(backend)), shape_(shape), dtype_(dtype) {
+Model::Model(std::shared_ptr<Backend> backend, const ModelShape& shape, TensorSource& source,
+             const DtypeRequest& dtype, const std::function<void(int64_t, int64_t)>& progress,
+             const CancelToken& cancel)
+    : backend_(std::move(backend)), shape_(shape), dtype_(backend_->weight_dtype(dtype)) {
   check_shape(shape);
-  if (dtype != Dtype::kF32 && dtype != Dtype::kBf16)
-    throw Error(ErrorCode::kUnsupported,
-                std::string("weights cannot be computed with as ") + dtype_name(dtype), "dtype");
-  Packer packer(*backend_, source, dtype, parameter_count(shape) * dtype_size(dtype), progress, cancel);
+  Packer packer(*backend_, source, dtype_, parameter_count(shape) * dtype_size(dtype_), progress, cancel);
   const std::vector<int64_t> table = {shape.vocabulary_size, shape.hidden_size};
   embedding_ = packer.matrix({{"model.embed_tokens.weight", table}});
   layers_.reserve(shape.layers);
@@ -189,7 +187,7 @@ void Model::read_tensor(const TensorSpec& spec, void* destination) const {
   const Place place = find_place(*this, spec.name);
   if (place.matrix != nullptr && spec.shape.size() == 2) {
     backend_->unpack_weight(*place.matrix, place.first,
-                            Tensor(destination, dtype_, {spec.shape[0], spec.shape[1]}));
+                            Tensor(destination, read_dtype(), {spec.shape[0], spec.shape[1]}));
     return;
   }
   if (place.vector == nullptr || spec.shape.size() != 1 || place.vector->bytes() == 0)
@@ -197,7 +195,7 @@ void Model::read_tensor(const TensorSpec& spec, void* destination) const {
   std::vector<float> values(spec.shape[0]);
   backend_->copy_to_host(values.data(), static_cast<const float*>(place.vector->data()) + place.first,
                          static_cast<int64_t>(values.size() * sizeof(float)));
-  if (dtype_ == Dtype::kF32) {
+  if (read_dtype() == Dtype::kF32) {
     std::memcpy(destination, values.data(), values.size() * sizeof(float));
     return;
   }

@@ -25,24 +25,28 @@ struct LayerWeights {
 
 class Model {
  public:
-  // Packs every weight of `source` as `dtype`. `progress` (may be empty) is told bytes done and total.
-  // Throws ERR_MODEL_FORMAT for a missing or misshapen tensor and for NaN or infinite weights, naming the
-  // tensor.
-  Model(std::shared_ptr<Backend> backend, const ModelShape& shape, TensorSource& source, Dtype dtype,
-        const std::function<void(int64_t done, int64_t total)>& progress, const CancelToken& cancel);
+  // Packs every weight of `source`; `dtype` says as what (a Dtype: that and nothing else). `progress` (may be
+  // empty) is told bytes done and total. Throws ERR_MODEL_FORMAT for a missing or misshapen tensor and for
+  // NaN or infinite weights, naming the tensor, ERR_UNSUPPORTED for a dtype that the backend does not compute
+  // with.
+  Model(std::shared_ptr<Backend> backend, const ModelShape& shape, TensorSource& source,
+        const DtypeRequest& dtype, const std::function<void(int64_t done, int64_t total)>& progress,
+        const CancelToken& cancel);
 
   Backend& backend() const { return *backend_; }
   const std::shared_ptr<Backend>& shared_backend() const { return backend_; }
   const ModelShape& shape() const { return shape_; }
-  Dtype dtype() const { return dtype_; }
+  Dtype dtype() const { return dtype_; }  // of the matrices
   int64_t weight_bytes() const;
   const WeightMatrix& embedding() const { return embedding_; }
   const WeightMatrix& head() const { return shape_.tied_head ? embedding_ : head_; }
   const Buffer& final_norm() const { return final_norm_; }
   const LayerWeights& layer(int64_t index) const { return layers_[index]; }
 
-  // The tensor in host memory under its Hugging Face name, plain row-major, in the model's dtype
-  // (norms and biases too); for `save`. `destination` has elements(spec) * dtype_size bytes.
+  // What read_tensor() gives: the model's dtype, f32 for int8.
+  Dtype read_dtype() const { return dtype_ == Dtype::kI8 ? Dtype::kF32 : dtype_; }
+  // The tensor in host memory under its Hugging Face name, plain row-major, in read_dtype() (norms and biases
+  // too); for `save`. `destination` has elements(spec) * dtype_size(read_dtype()) bytes.
   void read_tensor(const TensorSpec& spec, void* destination) const;
 
  private:

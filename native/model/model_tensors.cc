@@ -12,7 +12,7 @@ bool ModelTensors::has(const std::string& name) const { return names_.contains(n
 Tensor ModelTensors::tensor(const TensorSpec& spec) {
   if (!has(spec.name)) throw Error(ErrorCode::kModelFormat, "the model has no such tensor", spec.name);
   Tensor view;
-  view.dtype = model_.dtype();
+  view.dtype = model_.read_dtype();
   for (int64_t size : spec.shape) view.shape[view.rank++] = size;
   bytes_.resize(static_cast<size_t>(view.bytes()));
   view.data = bytes_.data();

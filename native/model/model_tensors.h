@@ -14,7 +14,7 @@ class ModelTensors : public TensorSource {
   // `model` must outlive the source.
   explicit ModelTensors(const Model& model);
   bool has(const std::string& name) const override;
-  Tensor tensor(const TensorSpec& spec) override;  // in the model's dtype
+  Tensor tensor(const TensorSpec& spec) override;  // in the model's read_dtype()
 
  private:
   const Model& model_;

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "model/float_values.h"
 #include "ops/adamw.h"
+#include "ops/float_values.h"
 
 namespace msn {
 namespace {

@@ -5,7 +5,7 @@
 #include <span>
 #include <unordered_map>
 
-#include "model/float_values.h"
+#include "ops/float_values.h"
 #include "runtime/tensor_file.h"
 
 namespace msn {

@@ -27,6 +27,16 @@ NoiseTokens noise_of(const NoiseOptions& options, uint32_t epoch) {
   return noise;
 }
 
+// What is computed in is the engine's own.
+void check_dtype(const Backend& backend, Dtype wanted) {
+  const Dtype own = backend.traits().activations;
+  if (wanted != own)
+    throw Error(ErrorCode::kUnsupported,
+                "device '" + backend.info().kind + "' trains in " + dtype_name(own) + ", not in " +
+                    dtype_name(wanted) + "; the weights that are updated are F32 in either",
+                "dtype");
+}
+
 }  // namespace
 
 struct Trainer::State {
@@ -119,6 +129,7 @@ struct Trainer::State {
 Trainer::Trainer(std::shared_ptr<Backend> backend, const ModelShape& shape, TensorSource& weights,
                  const TrainerOptions& options) {
   check_shape(shape);
+  if (options.dtype) check_dtype(*backend, *options.dtype);
   const bool coded = options.optimizer.moments == MomentFormat::k8Bit;
   state_ = with_memory_advice(std::string("The state of a training run takes ") +
                                   (coded ? "about 10" : "16") + " bytes for each weight" +

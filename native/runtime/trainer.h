@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -50,6 +51,7 @@ struct TrainerOptions {
   OptimizerOptions optimizer;
   NoiseOptions noise;
   bool gradient_checkpointing = false;  // keeps the layers' inputs alone; less memory, the same bits
+  std::optional<Dtype> dtype = {};      // what has to be computed in; none: what the backend trains in
 };
 
 struct TrainingStep {

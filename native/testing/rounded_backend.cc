@@ -5,10 +5,10 @@
 #include <utility>
 #include <vector>
 
-#include "model/float_values.h"
 #include "ops/adamw.h"
 #include "ops/cross_entropy.h"
 #include "ops/embedding.h"
+#include "ops/float_values.h"
 #include "ops/gradient_norm.h"
 #include "ops/matrix_product.h"
 #include "ops/noise.h"
@@ -37,6 +37,7 @@ class RoundedBackend final : public Backend {
 
   DeviceInfo info() const override { return exact_->info(); }
   const BackendTraits& traits() const override { return traits_; }
+  Dtype weight_dtype(const DtypeRequest& request) const override { return exact_->weight_dtype(request); }
   Buffer allocate(int64_t bytes) override { return exact_->allocate(bytes); }
   void copy_from_host(void* device, const void* host, int64_t bytes) override {
     exact_->copy_from_host(device, host, bytes);

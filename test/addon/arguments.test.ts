@@ -108,7 +108,10 @@ test.each<[string, () => Promise<unknown>]>([
     'tensors[0].shape[1]: expected an integer from 0 to 9007199254740991, received -1',
     () => load(tinyShape(), [{ ...entry, shape: [1, -1] }]),
   ],
-  ["dtype: expected 'f32' | 'bf16', received \"int4\"", () => load(tinyShape(), [], 'int4')],
+  [
+    "dtype: expected 'f32' | 'bf16' | 'int8' | 'stored-f32' | 'stored-bf16', received \"int4\"",
+    () => load(tinyShape(), [], 'int4'),
+  ],
   [
     'device.threads: expected an integer from 0 to 1024, received 1e+21',
     () => load(tinyShape(), [], 'f32', { ...device, threads: 1e21 }),

@@ -24,7 +24,7 @@ const optimizer = {
   moments: 'f32',
 } as const;
 const noise: NativeNoiseOptions = { enabled: true, kind: 'ahead', length: 3, segments: 1, seed: 5 };
-const options: NativeTrainerOptions = { optimizer, noise, gradientCheckpointing: false };
+const options: NativeTrainerOptions = { optimizer, noise, gradientCheckpointing: false, dtype: 'auto' };
 const row = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3];
 const batch: NativeMicroBatch = packRows([row], [row.map((token, index) => (index < 2 ? -100 : token))]);
 
@@ -165,6 +165,10 @@ test.each<[string, () => Promise<unknown>]>([
   [
     'options.gradientCheckpointing: expected true or false, received 1',
     () => makeTrainer(model, { ...options, gradientCheckpointing: 1 as never }),
+  ],
+  [
+    "options.dtype: expected 'auto' | 'f32' | 'bf16', received \"int8\"",
+    () => makeTrainer(model, { ...options, dtype: 'int8' as never }),
   ],
   [
     'model: expected a NativeModel, received an object',

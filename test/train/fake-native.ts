@@ -41,6 +41,7 @@ const SPECS = [
 type State = Record<TrainingTensors, Float32Array[]>;
 
 export class FakeTrainer implements NativeTrainer {
+  readonly dtype = 'f32';
   readonly device = fakeDevice;
   readonly parameters = 32 * 4 + 8 * 4 + 4;
   stepsDone = 0;
@@ -174,8 +175,12 @@ const fakeDevice = {
   kind: 'cpu',
   name: 'fake',
   instructions: '',
+  computeCapability: '',
+  shim: false,
+  library: '',
   threads: 1,
   memoryBytes: 0,
+  freeBytes: 0,
   reason: '',
 };
 

@@ -29,7 +29,7 @@ export const benchOptions = options({
   shape: text().optional(),
   config: path().optional(),
   device: deviceName().default('auto'),
-  dtype: oneOf(['auto', 'f32', 'bf16']).default('auto'),
+  dtype: oneOf(['auto', 'f32', 'bf16', 'int8']).default('auto'),
   threads: threadCount().default('auto'),
   suites: z
     .array(suite)

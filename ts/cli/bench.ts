@@ -36,7 +36,7 @@ const rows: readonly OptionRow[] = [
     isList: true,
   },
   ...deviceRows,
-  { path: 'dtype', value: '<name>', help: "auto, f32 or bf16 (default: 'auto')", isText: true },
+  { path: 'dtype', value: '<name>', help: "auto, f32, bf16 or int8 (default: 'auto')", isText: true },
   {
     path: 'repeats',
     value: '<count>',

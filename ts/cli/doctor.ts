@@ -4,6 +4,8 @@ import { cpus, freemem, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { devices, type DeviceInfo } from '../index';
+import type { NativeCudaReport } from '../native/contract';
+import { loadNative } from '../native/load';
 import { addCommand, type CommonFlags } from './command';
 import { exitCodes } from './exit';
 import { bytes, listing, printJson, printText } from './output';
@@ -16,6 +18,7 @@ interface Diagnosis {
   cpu: { model: string; logicalCores: number };
   memory: { totalBytes: number; freeBytes: number };
   native: { path: string | undefined; kind: 'local build' | 'prebuilt' | 'none' };
+  cuda: NativeCudaReport | undefined;
   devices: Array<DeviceInfo & { available: boolean }>;
   problems: string[];
 }
@@ -24,7 +27,7 @@ interface Diagnosis {
 const packageRoot = join(__dirname, '..', '..');
 
 export function registerDoctor(program: Command): void {
-  addCommand(program, 'doctor', 'check this machine: Node, native build, devices', [
+  addCommand(program, 'doctor', 'check this machine: Node, native build, CUDA, devices', [
     'msn doctor',
     'msn doctor --json',
   ]).action((flags: CommonFlags) => {
@@ -42,8 +45,10 @@ function diagnose(): Diagnosis {
     problems.push(`Node ${process.versions.node} is too old; install Node ${required} or newer`);
   }
   let found: Diagnosis['devices'] = [];
+  let cuda: Diagnosis['cuda'];
   try {
     found = devices();
+    cuda = loadNative().cuda();
   } catch (error) {
     problems.push(error instanceof Error ? error.message : String(error));
   }
@@ -54,6 +59,7 @@ function diagnose(): Diagnosis {
     cpu: { model: cpus()[0]?.model.trim() ?? 'unknown', logicalCores: cpus().length },
     memory: { totalBytes: totalmem(), freeBytes: freemem() },
     native: findNative(),
+    cuda,
     devices: found,
     problems,
   };
@@ -96,19 +102,37 @@ function describe(diagnosis: Diagnosis): string {
     ['native build', native.path === undefined ? 'none' : `${native.kind}, ${native.path}`],
   ]);
   const found = diagnosis.devices.map((device) => {
-    const facts = device.available
-      ? [device.name, device.instructions, `${device.threads} threads`, bytes(device.memoryBytes)]
-      : ['not available'];
-    const shown = facts.filter((fact) => fact !== '').join(', ');
+    const shown = device.available ? deviceFacts(device) : 'not available';
     return [device.kind, device.reason === '' ? shown : `${shown}: ${device.reason}`] as const;
   });
   return [
     general,
+    ...(diagnosis.cuda === undefined ? [] : [`CUDA\n${indent(listing(cudaFacts(diagnosis.cuda)))}`]),
     ...(found.length === 0 ? [] : [`devices\n${indent(listing(found))}`]),
     problems.length === 0
       ? 'all is well'
       : ['problems:', ...problems.map((problem) => `  ${problem}`)].join('\n'),
   ].join('\n\n');
+}
+
+function deviceFacts(device: DeviceInfo): string {
+  const { name, instructions, computeCapability, threads, memoryBytes, freeBytes } = device;
+  const facts =
+    computeCapability === ''
+      ? [name, instructions, `${threads} threads`, bytes(memoryBytes)]
+      : [name, `compute capability ${computeCapability}`, `${bytes(memoryBytes)}, ${bytes(freeBytes)} free`];
+  return facts.join(', ');
+}
+
+function cudaFacts(cuda: NativeCudaReport): Array<[string, string]> {
+  const { reason, module, architectures, shim, moduleVersion, runtime, driver, library } = cuda;
+  if (architectures === '') return [['module', `none: ${reason}`]];
+  const kind = shim ? 'the host shim, for tests' : `machine code for ${architectures}`;
+  return [
+    ['module', `${module}, version ${moduleVersion}, CUDA ${runtime}, ${kind}`],
+    ['driver', driver === '' ? `none: ${reason}` : `CUDA ${driver}`],
+    ...(library === '' ? [] : [['large products', library] satisfies [string, string]]),
+  ];
 }
 
 function indent(text: string): string {

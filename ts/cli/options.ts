@@ -24,7 +24,12 @@ export const deviceRows: readonly OptionRow[] = [
 
 export const modelRows: readonly OptionRow[] = [
   ...deviceRows,
-  { path: 'dtype', value: '<name>', help: "auto (as stored), f32 or bf16 (default: 'auto')", isText: true },
+  {
+    path: 'dtype',
+    value: '<name>',
+    help: "auto (as stored; bf16 on CUDA), f32, bf16, int8 (CUDA) (default: 'auto')",
+    isText: true,
+  },
   { path: 'contextLength', value: '<tokens>', help: "longest text in tokens (default: the model's)" },
 ];
 

@@ -31,7 +31,12 @@ export const trainRows: readonly OptionRow[] = [
   },
   { path: 'output', value: '<folder>', help: 'for the model, its checkpoints and the report', isText: true },
   ...deviceRows,
-  { path: 'dtype', value: '<name>', help: 'what is computed in (default: f32)', isText: true },
+  {
+    path: 'dtype',
+    value: '<name>',
+    help: "auto (f32 on the CPU, bf16 on CUDA), f32 or bf16 (default: 'auto')",
+    isText: true,
+  },
   { path: 'noise', value: '<boolean>', help: 'false: plain fine-tuning (default: the noise below)' },
   { path: 'noise.kind', value: '<name>', help: 'ahead or uniform (default: ahead)', isText: true },
   { path: 'noise.length', value: '<tokens>', help: 'tokens of a noise segment (default: 5)' },

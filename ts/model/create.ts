@@ -11,10 +11,10 @@ import {
   deviceFields,
   dtypeField,
   nativeDevice,
+  nativeDtype,
   type DeviceOptions,
   type ModelDtype,
 } from './device-options';
-import { resolveDtype } from './load';
 import { makeModel, type Model } from './model';
 import { loadTokenizer, type Tokenizer } from './tokenizer';
 
@@ -26,7 +26,7 @@ export interface CreateOptions extends DeviceOptions {
   initializerRange?: number | undefined;
   /** A folder with a tokenizer.json, whose files `save` copies. Default: none, the model works in token ids. */
   tokenizer?: string | undefined;
-  /** What the weights are computed in; 'auto' (default) is f32. */
+  /** What the weights are computed in; 'auto' (default) is f32 on the CPU and bf16 on CUDA. */
   dtype?: ModelDtype | undefined;
   /** Aborts with ERR_ABORTED. */
   signal?: AbortSignal | undefined;
@@ -55,7 +55,7 @@ const createOptions = options({
  */
 export async function createModel(config: ModelConfigInput, given: CreateOptions = {}): Promise<Model> {
   const wanted = validate(createOptions, given);
-  const dtype = resolveDtype(wanted.dtype, () => 'f32');
+  const dtype = nativeDtype(wanted.dtype, 'f32');
   const module = loadNative();
   return cancellable(module, wanted.signal, async (token) => {
     const tokenizer = await readTokenizerFolder(wanted.tokenizer);

@@ -1,5 +1,5 @@
 /** The options that say where and in what a model computes, shared by everything that makes one. */
-import type { NativeDeviceOptions } from '../native/contract';
+import type { NativeDeviceOptions, NativeDtypeRequest } from '../native/contract';
 import { deviceName, oneOf, threadCount } from '../validate';
 
 /** Where and in what a model computes. */
@@ -13,7 +13,10 @@ export interface DeviceOptions {
   threads?: 'auto' | number | undefined;
 }
 
-/** What weights are computed in. Sums are f32 always. */
+/**
+ * What weights are computed in. Sums are f32 always. 'auto': on the CPU as they are stored ('f32' for F16), on CUDA
+ * 'bf16'. 'int8' (one scale a row) is for CUDA alone and 'f32' for the CPU alone.
+ */
 export type ModelDtype = 'auto' | 'f32' | 'bf16' | 'int8';
 
 export const deviceFields = {
@@ -22,6 +25,11 @@ export const deviceFields = {
 };
 
 export const dtypeField = () => oneOf(['auto', 'f32', 'bf16', 'int8']).default('auto');
+
+/** `stored`: how the weights lie in their files, which decides on the CPU. */
+export function nativeDtype(wanted: ModelDtype, stored: 'f32' | 'bf16'): NativeDtypeRequest {
+  return wanted === 'auto' ? `stored-${stored}` : wanted;
+}
 
 export function nativeDevice(given: { device: string; threads: 'auto' | number }): NativeDeviceOptions {
   return {

@@ -1,7 +1,6 @@
 /** From a folder in the Hugging Face format to a model in memory. */
 import { MakeSomeNoiseError } from '../errors';
 import { cancellable } from '../native/cancel';
-import type { NativeDtype } from '../native/contract';
 import { loadNative } from '../native/load';
 import { abortSignal, callback, either, exactly, integer, options, path, validate } from '../validate';
 import { readDescription, type ModelDescription } from './description';
@@ -9,6 +8,7 @@ import {
   deviceFields,
   dtypeField,
   nativeDevice,
+  nativeDtype,
   type DeviceOptions,
   type ModelDtype,
 } from './device-options';
@@ -25,8 +25,9 @@ export interface LoadProgress {
 /** How to load a model. */
 export interface LoadOptions extends DeviceOptions {
   /**
-   * What the weights are computed in: 'auto' (default) as they are stored, where F16 is computed in f32; 'f32';
-   * 'bf16', which is half as large and about twice as fast to decode. 'int8' is not supported.
+   * What the weights are computed in: 'auto' (default), on the CPU as they are stored, where F16 is computed in f32,
+   * on CUDA bf16; 'f32' (CPU); 'bf16', which is half as large and about twice as fast to decode; 'int8' (CUDA), half
+   * as large again, with one scale for every output.
    */
   dtype?: ModelDtype | undefined;
   /**
@@ -68,7 +69,7 @@ export async function loadModel(folder: string, given: LoadOptions = {}): Promis
     const files = await openModelFolder(folder);
     const [description, tensors] = await Promise.all([readDescription(files), readWeights(files.weights)]);
     limitContext(description, wanted.contextLength);
-    const dtype = resolveDtype(wanted.dtype, () => storedDtype(tensors));
+    const dtype = nativeDtype(wanted.dtype, storedDtype(tensors));
     const { onProgress } = wanted;
     const native = await module
       .loadModel(
@@ -98,19 +99,8 @@ function limitContext({ config }: ModelDescription, wanted: 'auto' | number): vo
   config.shape.contextLength = wanted;
 }
 
-/** @throws MakeSomeNoiseError ERR_UNSUPPORTED for int8 */
-export function resolveDtype(wanted: ModelDtype, automatic: () => NativeDtype): NativeDtype {
-  if (wanted === 'int8') {
-    throw new MakeSomeNoiseError(
-      'ERR_UNSUPPORTED',
-      "dtype: 'int8' is not supported; use 'auto', 'f32' or 'bf16'",
-    );
-  }
-  return wanted === 'auto' ? automatic() : wanted;
-}
-
 /** bf16 where most bytes are; norms are often stored wider than matrices. */
-export function storedDtype(tensors: readonly WeightEntry[]): NativeDtype {
+export function storedDtype(tensors: readonly WeightEntry[]): 'f32' | 'bf16' {
   let bf16 = 0;
   let other = 0;
   for (const { dtype, begin, end } of tensors) {

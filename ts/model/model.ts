@@ -20,10 +20,10 @@ export interface ModelInfo {
   readonly contextLength: number;
   /** What computes: 'cpu', 'cuda:0'. */
   readonly device: string;
-  /** More about it: processor, instruction set, threads. */
+  /** More about it, and why it was chosen: its name, instruction set or compute capability, libraries, memory. */
   readonly engine: DeviceInfo;
   /** What the weights are computed in; sums are f32 always. */
-  readonly dtype: 'f32' | 'bf16';
+  readonly dtype: 'f32' | 'bf16' | 'int8';
   /** Bytes of the weights in memory. The key/value cache comes on top and grows with the text. */
   readonly bytes: number;
 }
@@ -82,7 +82,7 @@ export class Model implements AsyncDisposable, Disposable {
 
   /**
    * Writes a folder that {@link loadModel} and transformers load: config.json, generation_config.json, the weights in
-   * the dtype that they are computed in (model.safetensors, several files above 5 GB) and the tokenizer's files.
+   * the dtype that they are computed in, F32 for int8 (model.safetensors, several files above 5 GB) and the tokenizer's files.
    *
    * The folder appears whole or not at all. One that exists must be empty; with `overwrite` a folder that holds a
    * model and nothing else is replaced. Other folders are never touched.

@@ -6,7 +6,10 @@ export interface CancelToken {
   readonly [cancelBrand]: true;
 }
 
-export type NativeDtype = 'f32' | 'bf16';
+/** What weights are computed in. */
+export type NativeDtype = 'f32' | 'bf16' | 'int8';
+/** A dtype and nothing else, or what is natural to the device for weights that are stored as f32 or bf16. */
+export type NativeDtypeRequest = NativeDtype | 'stored-f32' | 'stored-bf16';
 export type SafetensorsDtype = 'F64' | 'F32' | 'BF16' | 'F16' | 'I32' | 'U8';
 
 export interface NativeModelShape {
@@ -60,10 +63,34 @@ export interface NativeDeviceInfo {
   kind: string;
   name: string;
   instructions: string;
+  /** CUDA: '9.0'. */
+  computeCapability: string;
+  /** CUDA: kernels run on the host shim, for tests. */
+  shim: boolean;
+  /** CUDA: the library for large products, or why there is none. */
+  library: string;
   threads: number;
   memoryBytes: number;
+  freeBytes: number;
   /** What 'auto' chose and why. */
   reason: string;
+}
+
+export interface NativeCudaReport {
+  /** Why no device can be had; '' when one can. */
+  reason: string;
+  /** The file that was loaded or looked for. */
+  module: string;
+  /** Of its machine code: '80 86 89 90a 100 120'; '' without a module. */
+  architectures: string;
+  shim: boolean;
+  moduleVersion: number;
+  /** CUDA version that the module was built with. */
+  runtime: string;
+  /** CUDA version that the driver supports; '' without one. */
+  driver: string;
+  /** cuBLASLt: version and file, or why there is none. */
+  library: string;
 }
 
 export interface NativeGenerationRequest {
@@ -215,6 +242,8 @@ export interface NativeTrainerOptions {
   noise: NativeNoiseOptions;
   /** Keeps the layers' inputs alone and computes the rest again in the backward pass; the same bits. */
   gradientCheckpointing: boolean;
+  /** What has to be computed in; 'auto': what the device trains in. */
+  dtype: 'auto' | 'f32' | 'bf16';
 }
 
 export interface NativeTrainingStep {
@@ -237,6 +266,8 @@ export type TrainingTensors = 'weights' | 'firstMoments' | 'secondMoments';
 
 export interface NativeTrainer {
   readonly device: NativeDeviceInfo;
+  /** What is computed in; the weights that are updated are f32 always. */
+  readonly dtype: 'f32' | 'bf16';
   readonly parameters: number;
   step(
     batches: NativeMicroBatch[],
@@ -250,7 +281,7 @@ export interface NativeTrainer {
     cancel: CancelToken,
   ): Promise<NativeEvaluation>;
   /** An inference model of the weights as they are now. */
-  snapshot(dtype: NativeDtype, cancel: CancelToken): Promise<NativeModel>;
+  snapshot(dtype: NativeDtypeRequest, cancel: CancelToken): Promise<NativeModel>;
   tensorSpecs(): NativeTensorSpec[];
   writeTensors(
     which: TrainingTensors,
@@ -276,10 +307,12 @@ export interface NativeModule {
   cancel(token: CancelToken): void;
   /** Every device this machine could run on, with the reason where one cannot be had. */
   devices(): Array<NativeDeviceInfo & { available: boolean }>;
+  /** What `msn doctor` says of CUDA. */
+  cuda(): NativeCudaReport;
   loadModel(
     shape: NativeModelShape,
     tensors: NativeTensorEntry[],
-    dtype: NativeDtype,
+    dtype: NativeDtypeRequest,
     device: NativeDeviceOptions,
     onProgress: ((doneBytes: number, totalBytes: number) => void) | undefined,
     cancel: CancelToken,
@@ -288,7 +321,7 @@ export interface NativeModule {
     shape: NativeModelShape,
     seed: number,
     initializerRange: number,
-    dtype: NativeDtype,
+    dtype: NativeDtypeRequest,
     device: NativeDeviceOptions,
     cancel: CancelToken,
   ): Promise<NativeModel>;

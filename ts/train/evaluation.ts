@@ -5,7 +5,7 @@ import { decodingSchema, nativeDecoding } from '../generate/decoding';
 import { nativeSampling, samplingSchema } from '../generate/sampling';
 import type {
   CancelToken,
-  NativeDtype,
+  NativeDtypeRequest,
   NativeModel,
   NativeModule,
   NativeNoiseOptions,
@@ -28,8 +28,8 @@ export interface EvaluationPlan {
   newTokens: number;
   contextLength: number;
   eosTokens: Int32Array;
-  /** What text is generated in: the dtype that the trained model will be stored and loaded as. */
-  dtype: NativeDtype;
+  /** What text is generated in: what the trained model will be computed in when it is loaded. */
+  dtype: NativeDtypeRequest;
   /** How, with the paper's tree. */
   decoding: ReturnType<typeof evaluationDecoding>;
 }

@@ -1,4 +1,5 @@
 /** The weights and files of a run's model, from its folder or from a model in memory. */
+import type { NativeDtype } from '../native/contract';
 import { readDescription, writeDescription, type ModelDescription } from '../model/description';
 import { openModelFolder } from '../model/folder';
 import { storedDtype } from '../model/load';
@@ -20,7 +21,7 @@ export async function trainingSource(model: string | Model): Promise<TrainingSou
 
 function describedSource(
   description: ModelDescription,
-  dtype: 'f32' | 'bf16',
+  dtype: NativeDtype,
   weights: Pick<TrainingSource, 'tensors' | 'native'>,
 ): TrainingSource {
   const { config, tokenizer, eosTokens } = description;

@@ -50,8 +50,11 @@ export interface TrainingOptions extends DeviceOptions {
   overlong?: 'skip' | 'error';
   /** Folder for the trained model, its checkpoints and the report; made when it is missing. */
   output: string;
-  /** What is computed in; master weights, gradients and moments are f32 always. Default 'f32'. */
-  dtype?: 'f32';
+  /**
+   * What is computed in; the weights that are updated, their gradients and moments are f32 always. 'auto' (default) is
+   * what the device trains in: 'f32' on the CPU, 'bf16' on CUDA. Another one is ERR_UNSUPPORTED.
+   */
+  dtype?: 'auto' | 'f32' | 'bf16';
   /** Default the paper's: 5 tokens 'ahead', 1 segment. `false`: plain fine-tuning. */
   noise?: NoiseOptions | false;
   /** Passes over the data, also a part of one (0.5). Default 3. Not together with `steps`. */
@@ -162,7 +165,7 @@ export const trainingOptions = {
   format: format().default('auto'),
   overlong: check.oneOf(['skip', 'error']).default('skip'),
   output: check.path(),
-  dtype: check.oneOf(['f32']).default('f32'),
+  dtype: check.oneOf(['auto', 'f32', 'bf16']).default('auto'),
   ...deviceFields,
   noise: check.either('false or an object', [check.exactly(false), noise] as const).prefault({}),
   epochs: check.numberAbove(0, 1e6).optional(),

@@ -123,8 +123,8 @@ function planRun(
     optimizer,
     schedule,
   });
-  const { gradientCheckpointing } = options;
-  return { batches, schedule, native: { optimizer, noise, gradientCheckpointing }, fingerprint };
+  const { gradientCheckpointing, dtype } = options;
+  return { batches, schedule, native: { optimizer, noise, gradientCheckpointing, dtype }, fingerprint };
 }
 
 async function createTrainer(
@@ -183,7 +183,7 @@ function evaluationPlan(
     newTokens: options.evalNewTokens,
     contextLength: source.shape.contextLength,
     eosTokens: source.eosTokens,
-    dtype: source.storedDtype === 'BF16' ? 'bf16' : 'f32',
+    dtype: source.storedDtype === 'BF16' ? 'stored-bf16' : 'stored-f32',
     decoding: evaluationDecoding(native),
   };
 }

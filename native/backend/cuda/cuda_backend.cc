@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "backend/cuda/cuda_choice.h"
+
 namespace msn {
 namespace {
 
@@ -32,10 +34,25 @@ class GraphRecording final : public Recording {
   void* const graph_;
 };
 
+class StreamEvent final : public Event {
+ public:
+  StreamEvent(const CudaDevice& device, std::shared_ptr<CudaStream> stream)
+      : stream_(std::move(stream)), event_(device) {}
+  void record() override { event_.record(*stream_); }
+  void wait() override { event_.wait(); }
+
+ private:
+  const std::shared_ptr<CudaStream> stream_;
+  CudaEvent event_;
+};
+
 }  // namespace
 
-CudaBackend::CudaBackend(CudaDevice& device)
-    : device_(device), stream_(std::make_shared<CudaStream>(device)), staging_(device, *stream_) {}
+CudaBackend::CudaBackend(CudaDevice& device, const CudaBackendOptions& options)
+    : device_(device),
+      options_(options),
+      stream_(std::make_shared<CudaStream>(device)),
+      staging_(device, *stream_) {}
 
 CudaBackend::~CudaBackend() {
   // What is on its way may use memory that is given back next. A lost device waits for nothing.
@@ -48,12 +65,20 @@ void CudaBackend::refuse_unmapped(const char* operation) const {
 }
 
 DeviceInfo CudaBackend::info() const {
-  return {.kind = device_.kind(),
-          .name = device_.name(),
-          .compute_capability = device_.compute_capability(),
-          .shim = module().is_shim,
-          .memory_bytes = device_.memory_bytes(),
-          .free_bytes = device_.free_bytes()};
+  DeviceInfo info = describe_cuda_device(device_);
+  info.threads = options_.threads;
+  return info;
+}
+
+Dtype CudaBackend::weight_dtype(const DtypeRequest& request) const {
+  if (request.dtype == Dtype::kBf16 || (request.dtype == Dtype::kI8 && request.required))
+    return request.dtype;
+  if (!request.required) return Dtype::kBf16;
+  throw Error(ErrorCode::kUnsupported,
+              std::string("the CUDA engine computes with BF16 or int8 weights, not with ") +
+                  dtype_name(request.dtype) +
+                  ": its matrix instructions multiply bf16. Use 'auto', 'bf16' or 'int8', or device 'cpu'",
+              "dtype");
 }
 
 const kernels::Launch& CudaBackend::launch() {
@@ -79,9 +104,15 @@ void CudaBackend::refuse_capture(const char* action) const {
 
 Buffer CudaBackend::allocate(int64_t bytes) {
   refuse_capture("allocating device memory");
-  Buffer buffer = device_.allocate(bytes);
-  fill_zero(buffer.data(), bytes);
-  return buffer;
+  try {
+    Buffer buffer = device_.allocate(bytes);
+    fill_zero(buffer.data(), bytes);
+    return buffer;
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kOutOfMemory || !options_.chosen_automatically) throw;
+    throw Error(ErrorCode::kOutOfMemory,
+                std::string(error.what()) + ". device 'auto' chose it and takes no other in its place");
+  }
 }
 
 Buffer CudaBackend::allocate_pinned(int64_t bytes) {
@@ -90,6 +121,8 @@ Buffer CudaBackend::allocate_pinned(int64_t bytes) {
   if (bytes > 0) std::memset(buffer.data(), 0, static_cast<size_t>(bytes));
   return buffer;
 }
+
+std::unique_ptr<Event> CudaBackend::make_event() { return std::make_unique<StreamEvent>(device_, stream_); }
 
 void CudaBackend::copy_from_host(void* device, const void* host, int64_t bytes) {
   refuse_capture("copying from the host");

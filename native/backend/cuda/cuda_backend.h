@@ -5,6 +5,7 @@
 #include <string>
 
 #include "backend/backend.h"
+#include "backend/cuda/cublaslt.h"
 #include "backend/cuda/cuda_device.h"
 #include "backend/cuda/cuda_staging.h"
 #include "backend/cuda/cuda_stream.h"
@@ -12,13 +13,19 @@
 
 namespace msn {
 
+struct CudaBackendOptions {
+  int threads = 1;                    // of the host, for loading weights
+  bool chosen_automatically = false;  // by device 'auto': errors say so
+};
+
 class CudaBackend final : public Backend {
  public:
-  explicit CudaBackend(CudaDevice& device);
+  CudaBackend(CudaDevice& device, const CudaBackendOptions& options);
   ~CudaBackend() override;
 
   DeviceInfo info() const override;
   const BackendTraits& traits() const override { return traits_; }
+  Dtype weight_dtype(const DtypeRequest& request) const override;
 
   Buffer allocate(int64_t bytes) override;
   void copy_from_host(void* device, const void* host, int64_t bytes) override;
@@ -77,11 +84,15 @@ class CudaBackend final : public Backend {
   const kernels::Launch& launch();
   // Where the logits of a chunk of rows and their gradient lie; grows to the largest seen, outside captures.
   std::byte* reserve_loss_memory(int64_t bytes);
+  // The library for large products; null where there is none.
+  CublasLt* library();
+  void multiply(const kernels::MatrixProduct& kernel, const char* operation);
   [[noreturn]] void refuse_unmapped(const char* operation) const;
   // Throws ERR_INTERNAL inside capture(): `action` would wait for the device or change what a graph holds.
   void refuse_capture(const char* action) const;
 
   CudaDevice& device_;
+  const CudaBackendOptions options_;
   const BackendTraits traits_{
       .activations = Dtype::kBf16, .prefill_chunk = 512, .replays = true, .deepest_node = kDeepestNode};
   Buffer tickets_;
@@ -90,6 +101,8 @@ class CudaBackend final : public Backend {
   std::shared_ptr<CudaStream> stream_;  // shared with recordings
   CudaStaging staging_;
   kernels::Launch launch_;
+  Buffer library_workspace_;
+  std::unique_ptr<CublasLt> library_;  // made at the first large product
   bool capturing_ = false;
 };
 

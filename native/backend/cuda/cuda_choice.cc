@@ -3,6 +3,8 @@
 
 #include <charconv>
 
+#include "backend/cuda/cublaslt_library.h"
+
 namespace msn {
 namespace {
 
@@ -37,6 +39,16 @@ std::string why_unsupported(const CudaDevice& device) {
   if (device.supported()) return {};
   return device.kind() + " (" + device.name() + ") has compute capability " + device.compute_capability() +
          ", at least 8.0 is needed";
+}
+
+DeviceInfo describe_cuda_device(const CudaDevice& device) {
+  return {.kind = device.kind(),
+          .name = device.name(),
+          .compute_capability = device.compute_capability(),
+          .shim = device.functions().is_shim,
+          .library = cublaslt_library().describe(),
+          .memory_bytes = device.memory_bytes(),
+          .free_bytes = device.free_bytes()};
 }
 
 std::string why_no_cuda() {

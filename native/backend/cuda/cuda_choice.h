@@ -1,8 +1,8 @@
 // Which CUDA device a name stands for.
 #pragma once
 #include <string>
-#include <vector>
 
+#include "backend/backend.h"
 #include "backend/cuda/cuda_device.h"
 
 namespace msn {
@@ -13,6 +13,9 @@ std::string why_no_cuda();
 // 'cuda' (the first device that is supported) or 'cuda:N'. Throws ERR_DEVICE and says why it cannot be had;
 // ERR_INVALID_ARGUMENT for another name.
 CudaDevice& choose_cuda_device(const std::string& name);
+
+// What a device is; without a backend's threads.
+DeviceInfo describe_cuda_device(const CudaDevice& device);
 
 // What is wrong with a device; empty when it is supported.
 std::string why_unsupported(const CudaDevice& device);

@@ -1,4 +1,4 @@
-// The operations of a decode step as calls of their kernels, and the events between steps.
+// The operations of a decode step as calls of their kernels.
 #include "backend/cuda/cuda_backend.h"
 #include "kernels/accept_path.h"
 #include "kernels/draft_nodes.h"
@@ -10,30 +10,6 @@
 #include "ops/sample_tokens.h"
 
 namespace msn {
-namespace {
-
-class StreamEvent final : public Event {
- public:
-  StreamEvent(const CudaDevice& device, std::shared_ptr<CudaStream> stream)
-      : device_(device), stream_(std::move(stream)), event_(device) {}
-  void record() override {
-    device_.select();
-    event_.record(*stream_);
-  }
-  void wait() override {
-    device_.select();
-    event_.wait();
-  }
-
- private:
-  const CudaDevice& device_;
-  const std::shared_ptr<CudaStream> stream_;
-  CudaEvent event_;
-};
-
-}  // namespace
-
-std::unique_ptr<Event> CudaBackend::make_event() { return std::make_unique<StreamEvent>(device_, stream_); }
 
 void CudaBackend::run(const LongestMatch& args) {
   check(args);

@@ -40,12 +40,15 @@ class CudaEvent {
   CudaEvent& operator=(const CudaEvent&) = delete;
 
   void record(const CudaStream& stream) {
+    device_.select();
     device_.check(device_.functions().device.record_event(event_, stream.get()), "recording an event");
     recorded_ = true;
   }
   // On the host, until what was enqueued before the last record() is done; at once without one.
   void wait() {
-    if (recorded_) device_.check(device_.functions().device.wait_for_event(event_), "waiting for the device");
+    if (!recorded_) return;
+    device_.select();
+    device_.check(device_.functions().device.wait_for_event(event_), "waiting for the device");
     recorded_ = false;
   }
 

@@ -11,6 +11,7 @@ const options = {
   optimizer: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01, clipNorm: 1, moments: 'f32' },
   noise: { enabled: false, kind: 'ahead', length: 5, segments: 1, seed: 0 },
   gradientCheckpointing: false,
+  dtype: 'auto',
 } as const;
 const learningRate = 1e-4;
 

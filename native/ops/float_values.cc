@@ -1,5 +1,5 @@
 // Conversions and checks of weights on their way in and out; cheap beside reading them from a disk.
-#include "model/float_values.h"
+#include "ops/float_values.h"
 
 #include <atomic>
 #include <cfloat>
@@ -78,6 +78,7 @@ void read_as_f32(const Tensor& tensor, float* values) {
     case Dtype::kF16:
       return convert(uint16_t{}, f16_to_f32);
     case Dtype::kI32:
+    case Dtype::kI8:
     case Dtype::kU8:
       break;
   }
@@ -97,6 +98,7 @@ int64_t find_non_finite(const Tensor& tensor, int64_t threads) {
     case Dtype::kF16:
       return find_first<uint16_t>(tensor, threads, [](uint16_t bits) { return (bits & 0x7c00u) == 0x7c00u; });
     case Dtype::kI32:
+    case Dtype::kI8:
     case Dtype::kU8:
       break;
   }
