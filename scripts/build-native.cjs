@@ -27,7 +27,7 @@ function cudaDecided() {
   const cache = path.join(folder, 'CMakeCache.txt');
   return fs.existsSync(cache) && /^MSN_CUDA:/m.test(fs.readFileSync(cache, 'utf8'));
 }
-if (asked('--cuda')) options.push('--CDMSN_CUDA=ON');
+if (asked('--cuda')) options.push('--CDMSN_CUDA=ON', '--CDMSN_CUDA_REPORT=ON');
 else if (!cudaDecided()) options.push('--CDMSN_CUDA=OFF');
 if (asked('--shim')) options.push('--CDMSN_CUDA_SHIM=ON');
 const target = process.argv.find((option) => option.startsWith('--target='))?.slice('--target='.length);
