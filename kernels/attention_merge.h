@@ -1,24 +1,23 @@
 // The merge of the tree attention's partial results: spans in order of position, then the open part.
 #pragma once
+#include "kernels/attention_tile.h"
 #include "kernels/launcher.h"
-#include "kernels/ptx.h"
 #include "kernels/tree_problem.h"
 
 namespace msn::kernels {
 
 // output = sum_i 2^(m_i - m) o_i / sum_i 2^(m_i - m) l_i, i over the spans and the open part, m the highest
-// m_i. A part that a row does not see has m_i = -infinity and o_i = 0.
+// m_i. A span that a row does not see (m_i = -infinity) changes nothing.
 template <int kColumns>
 __device__ __forceinline__ void merge_parts(const TreeProblem& problem, int spans) {
   const int thread = static_cast<int>(threadIdx.x);
-  const int first_row = static_cast<int>(blockIdx.x) * problem.tile_nodes * problem.group_heads;
-  const int rows = min(problem.tile_nodes * problem.group_heads, problem.rows() - first_row);
+  const int first_row = problem.first_row(), rows = problem.rows_of_tile();
   const int64_t slot_stride = problem.rows();
   const float2* const stats = problem.partial_stats + problem.partial_row(0, first_row);
   const int64_t open = (problem.span_slots - spans) * slot_stride;  // from where a next span would be
   const auto part = [&](int index) { return index * slot_stride + (index == spans ? open : 0); };
 
-  // Highest score and the inverse of the sum of a row: [rows]
+  // [rows]: a row's highest score and the inverse of its sum of weights.
   float2* const totals = shared_memory<float2>();
   __syncthreads();
   if (thread < rows) {
@@ -48,18 +47,16 @@ __device__ __forceinline__ void merge_parts(const TreeProblem& problem, int span
     for (int i = 0; i <= spans; ++i) {
       const float weight = exp2_approx(stats[part(i) + row].x - total.x);
       const float4 one = *reinterpret_cast<const float4*>(outputs + (part(i) + row) * kColumns + column);
+      if (weight == 0) continue;  // the span's output may not be set
       sum.x = fmaf(weight, one.x, sum.x);
       sum.y = fmaf(weight, one.y, sum.y);
       sum.z = fmaf(weight, one.z, sum.z);
       sum.w = fmaf(weight, one.w, sum.w);
     }
-    // An unseen part may have turned -0 into 0; adding 0 does that for all.
     Bf16* const output =
         problem.args.output + (node * problem.args.heads + heads.first + head) * head_dim + column;
-    *reinterpret_cast<uint32_t*>(output) = pack_bf16((sum.x + 0.0f) * total.y, (sum.y + 0.0f) * total.y);
-    if (column + 2 < head_dim)
-      *reinterpret_cast<uint32_t*>(output + 2) =
-          pack_bf16((sum.z + 0.0f) * total.y, (sum.w + 0.0f) * total.y);
+    store_pair(output, sum.x * total.y, sum.y * total.y);
+    if (column + 2 < head_dim) store_pair(output + 2, sum.z * total.y, sum.w * total.y);
   }
 }
 

@@ -94,38 +94,6 @@ __device__ __forceinline__ void multiply_rows(Fragments<kRowBlocks, kColumnBlock
   }
 }
 
-// 16 rows of a tile as left factors, held in registers over many products.
-template <int kHeadDim>
-using RowFragments = uint32_t[kHeadDim / 16][4];
-
-template <int kHeadDim>
-__device__ __forceinline__ void load_rows(RowFragments<kHeadDim>& rows, const Bf16* a) {
-  const int lane = static_cast<int>(threadIdx.x) % 32;
-  a += lane % 16 * kTileStride<kHeadDim> + lane / 16 * 8;
-#pragma unroll
-  for (int k = 0; k < kHeadDim; k += 16) load_matrices<false>(rows[k / 16], a + k);
-}
-
-// The product above with rows that load_rows has read.
-template <int kHeadDim, int kColumnBlocks>
-__device__ __forceinline__ void multiply_rows(Fragments<1, kColumnBlocks>& scores,
-                                              const RowFragments<kHeadDim>& rows, const Bf16* b) {
-  static_assert(kHeadDim % 16 == 0 && kColumnBlocks % 2 == 0);
-  constexpr int kStride = kTileStride<kHeadDim>;
-  const int lane = static_cast<int>(threadIdx.x) % 32;
-  b += (lane % 8 + lane / 16 * 8) * kStride + lane / 8 % 2 * 8;
-#pragma unroll
-  for (int k = 0; k < kHeadDim; k += 16)
-#pragma unroll
-    for (int j = 0; j < kColumnBlocks; j += 2) {
-      uint32_t right[4];
-      load_matrices<false>(right, b + j * 8 * kStride + k);
-      const uint32_t first[2] = {right[0], right[1]}, second[2] = {right[2], right[3]};
-      multiply_m16n8k16(scores[0][j], rows[k / 16], first);
-      multiply_m16n8k16(scores[0][j + 1], rows[k / 16], second);
-    }
-}
-
 // Fragments rounded to bf16, two columns in one number: element `half` is row 16 i + g + 8 half.
 template <int kRowBlocks, int kColumnBlocks>
 using PackedFragments = uint32_t[kRowBlocks][kColumnBlocks][2];

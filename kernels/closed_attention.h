@@ -8,37 +8,45 @@
 
 namespace msn::kernels {
 
+// Closed positions that a row sees.
+struct Seen {
+  int begin, end;
+
+  __device__ bool any(int first, int last) const { return max(begin, first) < min(end, last); }
+  __device__ bool all(int first, int last) const { return begin <= first && last <= end; }
+};
+
 // kSharers warps share 16 rows: they deal the keys of the scores and the columns of the values among
-// themselves, which changes no sum. 1 for many rows, 4 where there are no more than 16.
+// themselves, which changes no sum. 1 for many rows, 4 where there are no more than 16; 2 where a row's
+// output is more than one warp has registers for.
 template <int kHeadDim, int kSharers>
 struct ClosedTile {
   static constexpr int kRows = kTreeWarps / kSharers * 16;
-  // Tiles of keys and values take turns in a ring; one more is on its way for every one but the first.
-  static constexpr int kRing = kHeadDim <= 128 ? 4 : 2;
-  // The rows' query rests in registers where they suffice; its tile is then the ring's last one at first.
-  static constexpr bool kQueryInRegisters = kHeadDim <= 128;
+  // Blocks of a multiprocessor, as registers and shared memory allow.
+  static constexpr int kResident = kHeadDim <= 128 ? 3 : 2;
+  // Tiles of keys and values take turns in a ring: all of them but one are on their way.
+  static constexpr int kRing = kHeadDim <= 64 ? 4 : kHeadDim <= 128 ? 3 : 2;
   static constexpr int kTile = kTileElements<kBlockPositions, kHeadDim>;
-  static constexpr int kQuery = kQueryInRegisters ? (kRing - 1) * kTile : kRing * kTile;
   static constexpr int kKeyBlocks = kBlockPositions / 8 / kSharers;
   static constexpr int kColumnPairs = (kHeadDim / 16 + kSharers - 1) / kSharers;  // of 8 columns, of a warp
   // Scores that the sharers of rows exchange: f32 [kRows, kScoreStride].
   static constexpr int kScoreStride = kBlockPositions + 8;
-  static constexpr int kScores = kRing * kTile + (kQueryInRegisters ? 0 : kTileElements<kRows, kHeadDim>);
-  static constexpr int64_t kSharedBytes =
-      kScores * int64_t{sizeof(Bf16)} + (kSharers > 1 ? kRows * kScoreStride * int64_t{sizeof(float)} : 0);
+  static constexpr int kQueries = kRing * kTile;  // where they lie in shared memory
+  static constexpr int kScores = kQueries + kTileElements<kRows, kHeadDim>;
+  static constexpr int64_t kSeen = kScores * int64_t{sizeof(Bf16)} +  // in bytes: [kRows]
+                                   (kSharers > 1 ? kRows * kScoreStride * int64_t{sizeof(float)} : 0);
+  static constexpr int64_t kSharedBytes = kSeen + kRows * int64_t{sizeof(Seen)};
 };
 
 // The queries of a tile's rows, zeros behind the last one.
 template <int kRows, int kHeadDim>
-__device__ __forceinline__ void load_queries(Bf16* tile, const TreeProblem& problem, const HeadGroup& heads,
-                                             int first_row) {
+__device__ __forceinline__ void load_queries(Bf16* tile, const TreeProblem& problem, const HeadGroup& heads) {
   constexpr int kChunks = kHeadDim / 8;
   const int head_dim = static_cast<int>(problem.args.head_dim);
   for (int chunk = static_cast<int>(threadIdx.x); chunk < kRows * kChunks; chunk += kTreeThreads) {
     const int tile_row = chunk / kChunks, column = chunk % kChunks * 8;
-    const int row = first_row + tile_row, head = row % problem.group_heads;
-    const bool inside = tile_row < problem.tile_nodes * problem.group_heads && row < problem.rows();
-    const bool wanted = inside && head < heads.count && column < head_dim;
+    const int row = problem.first_row() + tile_row, head = row % problem.group_heads;
+    const bool wanted = tile_row < problem.rows_of_tile() && head < heads.count && column < head_dim;
     const int node = problem.first_node + row / problem.group_heads;
     const Bf16* const from = wanted ? query_row(problem, node, heads.first + head) + column : nullptr;
     Bf16* const to = tile + tile_row * kTileStride<kHeadDim> + column;
@@ -53,32 +61,12 @@ __device__ __forceinline__ void load_queries(Bf16* tile, const TreeProblem& prob
   }
 }
 
-// The two rows of a thread, g and g + 8 of its warp's 16: the closed positions that they see.
-struct RowsSeen {
-  int begin[2], end[2];
-
-  __device__ bool any(int block) const {
-    return (block < end[0] && block + kBlockPositions > begin[0]) ||
-           (block < end[1] && block + kBlockPositions > begin[1]);
-  }
-  __device__ bool whole(int block) const {
-    return block >= max(begin[0], begin[1]) && block < min(end[0], end[1]);
-  }
-};
-__device__ __forceinline__ RowsSeen rows_seen(const TreeProblem& problem, int prefix, int first_row,
-                                              int tile_row) {
-  RowsSeen seen;
-#pragma unroll
-  for (int half = 0; half < 2; ++half) {
-    const int in_tile = tile_row + half * 8, row = first_row + in_tile;
-    seen.begin[half] = seen.end[half] = 0;
-    if (in_tile >= problem.tile_nodes * problem.group_heads || row >= problem.rows()) continue;
-    const int node = problem.first_node + row / problem.group_heads;
-    const int position = prefix + node_depth(problem.args, node);
-    seen.begin[half] = first_visible(problem.args, position);
-    seen.end[half] = closed_end(position);
-  }
-  return seen;
+// tile_row: within the tile; nothing is seen where it has no such row.
+__device__ __forceinline__ Seen row_seen(const TreeProblem& problem, int prefix, int tile_row) {
+  if (tile_row >= problem.rows_of_tile()) return {0, 0};
+  const int node = problem.first_node + (problem.first_row() + tile_row) / problem.group_heads;
+  const int position = prefix + node_depth(problem.args, node);
+  return {first_visible(problem.args, position), closed_end(position)};
 }
 
 struct RowsState {
@@ -113,15 +101,16 @@ __device__ __forceinline__ void weigh(Fragments<1, kBlockPositions / 8>& scores,
 }
 
 // -infinity for the keys of a block that a row does not see.
-__device__ __forceinline__ void hide_unseen(Fragments<1, kBlockPositions / 8>& scores, const RowsSeen& seen,
-                                            int block) {
+__device__ __forceinline__ void hide_unseen(Fragments<1, kBlockPositions / 8>& scores, const Seen& low,
+                                            const Seen& high, int block) {
   const int column = static_cast<int>(threadIdx.x) % 4 * 2;
 #pragma unroll
   for (int j = 0; j < kBlockPositions / 8; ++j)
 #pragma unroll
     for (int e = 0; e < 4; ++e) {
       const int position = block + j * 8 + column + e % 2;
-      if (position < seen.begin[e / 2] || position >= seen.end[e / 2]) scores[0][j][e] = -INFINITY;
+      const Seen& seen = e < 2 ? low : high;
+      if (position < seen.begin || position >= seen.end) scores[0][j][e] = -INFINITY;
     }
 }
 
@@ -131,7 +120,6 @@ __device__ __forceinline__ void attend_span(const TreeProblem& problem, const Ti
   using T = ClosedTile<kHeadDim, kSharers>;
   const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
   const int sharer = warp % kSharers, warp_row = warp / kSharers * 16;
-  const int first_row = static_cast<int>(blockIdx.x) * problem.tile_nodes * problem.group_heads;
   const int span = extent.first_span + slot;
   const int begin = max(extent.begin, span_begin(span)), end = min(extent.end, span_begin(span + 1));
   const int tiles = (end - begin) / kBlockPositions * 2;  // of keys and of values, in turns
@@ -142,7 +130,7 @@ __device__ __forceinline__ void attend_span(const TreeProblem& problem, const Ti
   const TileSource keys = {problem.args.keys + cache_offset, head_dim, head_dim, problem.aligned};
   const TileSource values = {problem.args.values + cache_offset, head_dim, head_dim, problem.aligned};
   Bf16* const ring = shared_memory<Bf16>();
-  Bf16* const queries = ring + T::kQuery;
+  Bf16* const queries = ring + T::kQueries;
   float* const exchange = reinterpret_cast<float*>(ring + T::kScores) + warp_row * T::kScoreStride +
                           lane / 4 * T::kScoreStride + lane % 4 * 2;
   const auto fetch = [&](int tile) {
@@ -153,26 +141,31 @@ __device__ __forceinline__ void attend_span(const TreeProblem& problem, const Ti
     commit_copies();
   };
 
-  load_queries<T::kRows, kHeadDim>(queries, problem, heads, first_row);
-  commit_copies();
+  load_queries<T::kRows, kHeadDim>(queries, problem, heads);  // come with the first keys
 #pragma unroll
   for (int tile = 0; tile < T::kRing - 1; ++tile) fetch(tile);
-  const RowsSeen seen = rows_seen(problem, extent.prefix, first_row, warp_row + lane / 4);
-  RowFragments<T::kQueryInRegisters ? kHeadDim : 16> query;
-  if constexpr (T::kQueryInRegisters) {
-    wait_for_copies<T::kRing - 1>();
-    __syncthreads();
-    load_rows<kHeadDim>(query, queries + warp_row * kTileStride<kHeadDim>);
+  Seen* const all_seen = reinterpret_cast<Seen*>(shared_memory<unsigned char>() + T::kSeen);
+  if (threadIdx.x < T::kRows) {
+    const int row = static_cast<int>(threadIdx.x);
+    const Seen seen = row_seen(problem, extent.prefix, row);
+    all_seen[row] = seen;
+    if (row < problem.rows_of_tile() && !seen.any(begin, end))
+      problem.partial_stats[problem.partial_row(slot, problem.first_row() + row)] = make_float2(-INFINITY, 0);
   }
+  const Seen* const own_seen = all_seen + warp_row + lane / 4;
 
   RowsState state;
-  Fragments<T::kColumnPairs, 2> output;
-  set_zero(output);
+  Fragments<1, 2> output[T::kColumnPairs];
+#pragma unroll
+  for (int i = 0; i < T::kColumnPairs; ++i) set_zero(output[i]);
   for (int tile = 0; tile < tiles; tile += 2) {
     const int block = begin + tile / 2 * kBlockPositions;
-    const bool wanted = __any_sync(0xFFFFFFFFu, seen.any(block));  // the same for all sharers of the rows
     wait_for_copies<T::kRing - 2>();
     __syncthreads();  // the keys are there, and nobody reads the tile that is fetched over
+    // The same for all sharers of the rows.
+    const int block_end = block + kBlockPositions;
+    const bool wanted =
+        __any_sync(0xFFFFFFFFu, own_seen[0].any(block, block_end) || own_seen[8].any(block, block_end));
     fetch(tile + T::kRing - 1);
     Fragments<1, kBlockPositions / 8> scores;
     if (wanted) {
@@ -180,10 +173,7 @@ __device__ __forceinline__ void attend_span(const TreeProblem& problem, const Ti
       set_zero(own);
       const Bf16* const own_keys =
           ring + tile % T::kRing * T::kTile + sharer * T::kKeyBlocks * 8 * kTileStride<kHeadDim>;
-      if constexpr (T::kQueryInRegisters)
-        multiply_rows<kHeadDim>(own, query, own_keys);
-      else
-        multiply_rows<kHeadDim>(own, queries + warp_row * kTileStride<kHeadDim>, own_keys);
+      multiply_rows<kHeadDim>(own, queries + warp_row * kTileStride<kHeadDim>, own_keys);
 #pragma unroll
       for (int j = 0; j < T::kKeyBlocks; ++j)
 #pragma unroll
@@ -211,40 +201,45 @@ __device__ __forceinline__ void attend_span(const TreeProblem& problem, const Ti
           scores[0][j][half * 2] = pair.x;
           scores[0][j][half * 2 + 1] = pair.y;
         }
-    if (!seen.whole(block)) hide_unseen(scores, seen, block);
+    const Seen low = own_seen[0], high = own_seen[8];
+    if (!low.all(block, block_end) || !high.all(block, block_end)) hide_unseen(scores, low, high, block);
     float correction[2];
     weigh(scores, problem.scale, state, correction);
+    PackedFragments<1, kBlockPositions / 8> weights;
+    pack_fragments(scores, weights);
     const Bf16* const value_tile = ring + (tile + 1) % T::kRing * T::kTile;
 #pragma unroll
     for (int i = 0; i < T::kColumnPairs; ++i) {
       const int pair = i * kSharers + sharer;
       if (pair >= kHeadDim / 16) break;
-      Fragments<1, 2> sums;
-      set_zero(sums);
-      multiply_weights<kHeadDim>(sums, scores, value_tile + pair * 16);
 #pragma unroll
       for (int j = 0; j < 2; ++j)
 #pragma unroll
-        for (int e = 0; e < 4; ++e) output[i][j][e] = fmaf(output[i][j][e], correction[e / 2], sums[0][j][e]);
+        for (int e = 0; e < 4; ++e) output[i][0][j][e] *= correction[e / 2];
+      multiply_weights<kHeadDim>(output[i], weights, value_tile + pair * 16);
     }
-  }
 
+    // A row's result is what there is behind the last block that it sees: what blocks behind leave in its
+    // registers is never used.
+    const bool ends[2] = {low.any(block, block_end) && block_end == min(low.end, end),
+                          high.any(block, block_end) && block_end == min(high.end, end)};
+    if (!__any_sync(0xFFFFFFFFu, ends[0] || ends[1])) continue;
 #pragma unroll
-  for (int half = 0; half < 2; ++half) {
-    const float sum = row_sum(state.sum[half]);
-    const int in_tile = warp_row + half * 8 + lane / 4, row = first_row + in_tile;
-    if (in_tile >= problem.tile_nodes * problem.group_heads || row >= problem.rows()) continue;
-    const int64_t partial = problem.partial_row(slot, row);
-    if (sharer == 0 && lane % 4 == 0) problem.partial_stats[partial] = make_float2(state.highest[half], sum);
+    for (int half = 0; half < 2; ++half) {
+      const float sum = row_sum(state.sum[half]);
+      if (!ends[half]) continue;
+      const int64_t partial = problem.partial_row(slot, problem.first_row() + warp_row + half * 8 + lane / 4);
+      if (sharer == 0 && lane % 4 == 0)
+        problem.partial_stats[partial] = make_float2(state.highest[half], sum);
+      float* const to = problem.partial_outputs + partial * kHeadDim + lane % 4 * 2;
 #pragma unroll
-    for (int i = 0; i < T::kColumnPairs; ++i) {
-      const int pair = i * kSharers + sharer;
-      if (pair >= kHeadDim / 16) break;
+      for (int i = 0; i < T::kColumnPairs; ++i) {
+        const int pair = i * kSharers + sharer;
+        if (pair >= kHeadDim / 16) break;
 #pragma unroll
-      for (int j = 0; j < 2; ++j)
-        *reinterpret_cast<float2*>(problem.partial_outputs + partial * kHeadDim + pair * 16 + j * 8 +
-                                   lane % 4 * 2) =
-            make_float2(output[i][j][half * 2], output[i][j][half * 2 + 1]);
+        for (int j = 0; j < 2; ++j)
+          store_pair(to + pair * 16 + j * 8, output[i][0][j][half * 2], output[i][0][j][half * 2 + 1]);
+      }
     }
   }
 }

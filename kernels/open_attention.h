@@ -112,7 +112,6 @@ __device__ __forceinline__ void attend_open(const TreeProblem& problem, int pref
 
   Fragments<1, kOpenKeyBlocks> scores;
   open_scores(scores, problem, heads, args.keys + cache_offset, node, open);
-  uint32_t weights[kOpenKeyBlocks / 2][4];  // as left factors, 16 positions each
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
     float highest = -INFINITY;
@@ -128,13 +127,11 @@ __device__ __forceinline__ void attend_open(const TreeProblem& problem, int pref
     float sum = 0;
 #pragma unroll
     for (int j = 0; j < kOpenKeyBlocks; ++j) {
-      float (&pair)[4] = scores[0][j];
 #pragma unroll
       for (int e = half * 2; e < half * 2 + 2; ++e) {
-        pair[e] = exp2_approx(fmaf(pair[e], problem.scale, -highest));
-        sum += pair[e];
+        scores[0][j][e] = exp2_approx(fmaf(scores[0][j][e], problem.scale, -highest));
+        sum += scores[0][j][e];
       }
-      weights[j / 2][j % 2 * 2 + half] = pack_bf16(pair[half * 2], pair[half * 2 + 1]);
     }
     sum = row_sum(sum);
     const int head = lane / 4 + half * 8;
@@ -143,6 +140,9 @@ __device__ __forceinline__ void attend_open(const TreeProblem& problem, int pref
                                                 (node - problem.first_node) * problem.group_heads + head)] =
           make_float2(highest, sum);
   }
+
+  PackedFragments<1, kOpenKeyBlocks> weights;
+  pack_fragments(scores, weights);
 
   // 64 columns at a time, eight neighbouring ones a lane: column 8 g + j is column g of block j.
   for (int column = 0; column < head_dim; column += 64) {
@@ -158,11 +158,13 @@ __device__ __forceinline__ void attend_open(const TreeProblem& problem, int pref
             value_row >= 0 ? values + static_cast<int64_t>(value_row) * head_dim : nullptr;
         v[i] = load_eight(row, column + lane / 4 * 8, head_dim, problem.aligned);
       }
+      const uint32_t left[4] = {weights[0][k * 2][0], weights[0][k * 2][1], weights[0][k * 2 + 1][0],
+                                weights[0][k * 2 + 1][1]};
       const auto multiply = [&](int j, uint32_t a, uint32_t b, uint32_t c, uint32_t d) {
         const uint32_t even[2] = {low_halves(a, b), low_halves(c, d)};
         const uint32_t odd[2] = {high_halves(a, b), high_halves(c, d)};
-        multiply_m16n8k16(sums[0][j], weights[k], even);
-        multiply_m16n8k16(sums[0][j + 1], weights[k], odd);
+        multiply_m16n8k16(sums[0][j], left, even);
+        multiply_m16n8k16(sums[0][j + 1], left, odd);
       };
       multiply(0, v[0].x, v[1].x, v[2].x, v[3].x);
       multiply(2, v[0].y, v[1].y, v[2].y, v[3].y);

@@ -18,7 +18,8 @@ namespace {
 constexpr double kLog2E = 1.44269504088896340736;
 
 template <int kHeadDim, int kSharers>
-__global__ void __launch_bounds__(kTreeThreads) tree_attention_kernel(const TreeProblem problem) {
+__global__ void __launch_bounds__(kTreeThreads, (ClosedTile<kHeadDim, kSharers>::kResident))
+    tree_attention_kernel(const TreeProblem problem) {
   wait_for_inputs();
   let_next_start();
   const TileExtent extent = tile_extent(problem);
@@ -97,8 +98,9 @@ Status launch_tiles(const TreeAttention& args, const Launch& where) {
 
 template <int kHeadDim>
 Status launch_head_dim(const TreeAttention& args, const Launch& where) {
+  constexpr int kSharers = kHeadDim <= 128 ? 1 : 2;
   return args.nodes * (args.heads / args.kv_heads) <= 16 ? launch_tiles<kHeadDim, 4>(args, where)
-                                                         : launch_tiles<kHeadDim, 1>(args, where);
+                                                         : launch_tiles<kHeadDim, kSharers>(args, where);
 }
 
 }  // namespace

@@ -26,10 +26,14 @@ struct TreeProblem {
   float scale;      // log2(e) / sqrt(head_dim): weights are powers of two
   // Results by (head group, slot, row of the launch); slot span_slots is the open part.
   float* partial_outputs;  // [groups, span_slots + 1, rows, columns]
-  float2* partial_stats;   // [groups, span_slots + 1, rows]: highest scaled score, sum of weights
+  float2* partial_stats;   // [groups, span_slots + 1, rows]: highest scaled score, sum of weights; where the
+                           // highest is -infinity, the row sees nothing and its output is not set
   uint32_t* tickets;       // [groups, tiles]
 
   __device__ int rows() const { return nodes * group_heads; }
+  // Of this block's tile.
+  __device__ int first_row() const { return static_cast<int>(blockIdx.x) * tile_nodes * group_heads; }
+  __device__ int rows_of_tile() const { return min(tile_nodes * group_heads, rows() - first_row()); }
   __device__ int64_t partial_row(int slot, int row) const {
     return (static_cast<int64_t>(blockIdx.z) * (span_slots + 1) + slot) * rows() + row;
   }

@@ -135,8 +135,10 @@ const Test trees("tree_attention", [](Check& check) {
   tree({4, 2, 16}, 131, 9, 5, 0);
   tree({3, 3, 14}, 70, 5, 5, 33);
   if (check.tiny()) return;
-  for (const int64_t head_dim : {8, 12, 14, 20, 24, 32, 48, 64, 80, 96, 112, 128, 256})
-    tree({4, 2, head_dim}, random.integer(150, 420), random.integer(1, 20), 5, 0);
+  for (const int64_t head_dim : {8, 12, 14, 20, 24, 32, 48, 64, 80, 96, 112, 128, 256}) {
+    tree({4, 2, head_dim}, random.integer(150, 420), random.integer(1, 8), 5, 0);
+    tree({4, 2, head_dim}, random.integer(150, 420), random.integer(9, 24), 5, 0);
+  }
   for (const int64_t group : {1, 2, 3, 4, 5, 6, 7, 8, 19})
     tree({group * 2, 2, 16}, random.integer(60, 700), random.integer(1, 70), 6, 0);
   for (const int64_t prefix : {0, 1, 31, 32, 63, 64, 65, 95, 96, 97, 127, 128, 129, 2999})
