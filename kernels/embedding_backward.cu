@@ -19,7 +19,7 @@ constexpr int kAhead = 8;       // rows read before the first of them is added
 constexpr int64_t kMostRows = 16384;
 
 // Row `row` of the piece has this token.
-struct TokenRow {
+struct alignas(8) TokenRow {
   int32_t token, row;
 };
 
@@ -54,8 +54,9 @@ __global__ void __launch_bounds__(kThreads) sort_rows_kernel(const Piece piece) 
   }
 }
 
+// Four blocks a multiprocessor: the compiler saves registers otherwise and takes the rows two by two.
 template <bool kWhole>
-__global__ void __launch_bounds__(kThreads) add_rows_kernel(const Piece piece) {
+__global__ void __launch_bounds__(kThreads, 4) add_rows_kernel(const Piece piece) {
   wait_for_inputs();
   let_next_start();
   const EmbeddingBackward& args = piece.args;

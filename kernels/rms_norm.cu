@@ -13,9 +13,10 @@ constexpr int kThreads = 256;
 constexpr int kRun = 4;
 constexpr int64_t kPass = kThreads * kRun;  // what a block reads at once
 
-// kPasses: width / kPass, rounded up to what is compiled.
+// kPasses: width / kPass, rounded up to what is compiled. The compiler may take registers for the whole row:
+// it saves them otherwise and loads piece by piece.
 template <int kPasses, bool kWhole>
-__global__ void __launch_bounds__(kThreads) rms_norm_kernel(const RmsNormForward args) {
+__global__ void __launch_bounds__(kThreads, kPasses <= 8 ? 2 : 1) rms_norm_kernel(const RmsNormForward args) {
   // The weights come with the row while registers last, so that nothing is waited for after the sum.
   constexpr int kEarly = kPasses <= 8 ? kPasses : 1;
   wait_for_inputs();
@@ -30,20 +31,27 @@ __global__ void __launch_bounds__(kThreads) rms_norm_kernel(const RmsNormForward
     load_run<kWhole>(args.input + row + at, args.width - at, values[pass]);
     if (kEarly == kPasses) load_run<kWhole>(args.weight + at, args.width - at, weights[pass % kEarly]);
   }
-  float squares = 0;
+  if (args.addend != nullptr) {
+    // All are on their way before the first sum is written: the sum may lie where the input does.
+    float addends[kPasses][kRun];
 #pragma unroll
-  for (int pass = 0; pass < kPasses; ++pass) {
-    const int64_t at = first + pass * kPass;
-    if (args.addend != nullptr) {
-      float addend[kRun];
-      load_run<kWhole>(args.addend + row + at, args.width - at, addend);
-#pragma unroll
-      for (int i = 0; i < kRun; ++i) values[pass][i] += addend[i];
-      store_run<kWhole>(args.sum + row + at, args.width - at, values[pass]);
+    for (int pass = 0; pass < kPasses; ++pass) {
+      const int64_t at = first + pass * kPass;
+      load_run<kWhole>(args.addend + row + at, args.width - at, addends[pass]);
     }
 #pragma unroll
-    for (int i = 0; i < kRun; ++i) squares = fmaf(values[pass][i], values[pass][i], squares);
+    for (int pass = 0; pass < kPasses; ++pass) {
+      const int64_t at = first + pass * kPass;
+#pragma unroll
+      for (int i = 0; i < kRun; ++i) values[pass][i] += addends[pass][i];
+      store_run<kWhole>(args.sum + row + at, args.width - at, values[pass]);
+    }
   }
+  float squares = 0;
+#pragma unroll
+  for (int pass = 0; pass < kPasses; ++pass)
+#pragma unroll
+    for (int i = 0; i < kRun; ++i) squares = fmaf(values[pass][i], values[pass][i], squares);
   const float mean = block_sum<kThreads>(squares, partial) / static_cast<float>(args.width);
   const float inverse = 1.0f / sqrtf(mean + args.epsilon);
   if (threadIdx.x == 0 && args.inverse_rms != nullptr) args.inverse_rms[blockIdx.x] = inverse;

@@ -15,39 +15,44 @@ template <bool kWhole>
 __global__ void __launch_bounds__(kThreads) split_heads_kernel(const SplitHeadsForward args) {
   wait_for_inputs();
   let_next_start();
-  const int64_t half = args.head_dim / 2, heads_of_row = args.heads + 2 * args.kv_heads;
+  const int64_t half = args.head_dim / 2;
+  const uint32_t heads_of_row = static_cast<uint32_t>(args.heads + 2 * args.kv_heads);
   const HeadLanes mine(static_cast<int>(threadIdx.x), half);
-  const int64_t warp = static_cast<int64_t>(blockIdx.x) * kWarps + threadIdx.x / 32;
-  const int64_t head_of_all = warp * mine.heads_of_warp + mine.head;
-  const bool busy = mine.head < mine.heads_of_warp && head_of_all < args.rows * heads_of_row;
-  const int64_t row = busy ? head_of_all / heads_of_row : 0;
-  const int64_t head = busy ? head_of_all % heads_of_row : 0;
+  const uint32_t warp = blockIdx.x * kWarps + threadIdx.x / 32;
+  const uint32_t head_of_all = warp * mine.heads_of_warp + mine.head;
+  const int64_t row = head_of_all / heads_of_row, head = head_of_all % heads_of_row;
+  const bool busy = mine.head < mine.heads_of_warp && row < args.rows;
   const int64_t left = busy ? mine.left : 0;
   const bool is_query = head < args.heads, is_value = head >= args.heads + args.kv_heads;
 
+  // All that is read, before the first wait for any of it.
+  const int64_t cache_row = args.first_row[0] + row;
   const Bf16* const from = args.qkv + (row * heads_of_row + head) * args.head_dim + mine.at;
-  float a[kRun], b[kRun];
+  const float* const rotary = args.rotary + row * args.head_dim + mine.at;
+  float a[kRun], b[kRun], cosine[kRun], sine[kRun];
   load_run<kWhole>(from, left, a);
   load_run<kWhole>(from + half, left, b);
+  load_run<kWhole>(rotary, is_value ? 0 : left, cosine);
+  load_run<kWhole>(rotary + half, is_value ? 0 : left, sine);
+  const float* const norm = is_value ? nullptr : is_query ? args.query_norm : args.key_norm;
   if (args.query_norm != nullptr || args.key_norm != nullptr) {
-    const float squares = mine.sum(sum_of_squares(a, b));  // the whole warp takes part
-    const float* const norm = is_value ? nullptr : is_query ? args.query_norm : args.key_norm;
+    float weight_a[kRun] = {}, weight_b[kRun] = {};
     if (norm != nullptr) {
-      const float inverse = 1.0f / sqrtf(squares / static_cast<float>(args.head_dim) + args.epsilon);
-      float weight[kRun];
-      load_run<kWhole>(norm + mine.at, left, weight);
+      load_run<kWhole>(norm + mine.at, left, weight_a);
+      load_run<kWhole>(norm + half + mine.at, left, weight_b);
+    }
+    const float squares = mine.sum(sum_of_squares(a, b));  // the whole warp takes part
+    const float inverse = 1.0f / sqrtf(squares / static_cast<float>(args.head_dim) + args.epsilon);
+    if (norm != nullptr) {
 #pragma unroll
-      for (int i = 0; i < kRun; ++i) a[i] = a[i] * inverse * weight[i];
-      load_run<kWhole>(norm + half + mine.at, left, weight);
-#pragma unroll
-      for (int i = 0; i < kRun; ++i) b[i] = b[i] * inverse * weight[i];
+      for (int i = 0; i < kRun; ++i) {
+        a[i] = a[i] * inverse * weight_a[i];
+        b[i] = b[i] * inverse * weight_b[i];
+      }
     }
   }
   if (!busy) return;
   if (!is_value) {
-    float cosine[kRun], sine[kRun];
-    load_run<kWhole>(args.rotary + row * args.head_dim + mine.at, left, cosine);
-    load_run<kWhole>(args.rotary + row * args.head_dim + half + mine.at, left, sine);
 #pragma unroll
     for (int i = 0; i < kRun; ++i) {
       const float first = a[i];
@@ -60,8 +65,7 @@ __global__ void __launch_bounds__(kThreads) split_heads_kernel(const SplitHeadsF
     to = args.query + (row * args.heads + head) * args.head_dim;
   } else {
     const int64_t kv_head = head - args.heads - (is_value ? args.kv_heads : 0);
-    to = (is_value ? args.values : args.keys) +
-         (kv_head * args.capacity + args.first_row[0] + row) * args.head_dim;
+    to = (is_value ? args.values : args.keys) + (kv_head * args.capacity + cache_row) * args.head_dim;
   }
   store_run<kWhole>(to + mine.at, left, a);
   store_run<kWhole>(to + half + mine.at, left, b);

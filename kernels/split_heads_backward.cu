@@ -33,12 +33,13 @@ __device__ __forceinline__ void norm_backward(const SplitHeadsBackward& args, co
                                               int64_t left, const Bf16* input, const float* weight,
                                               float (&a)[kRun], float (&b)[kRun], NormGradient& of_weight) {
   const int64_t half = args.head_dim / 2;
-  if (weight == nullptr) left = 0;
-  float x[kRun], y[kRun], weight_a[kRun], weight_b[kRun];
-  load_run<kWhole>(input, left, x);
-  load_run<kWhole>(input + half, left, y);
-  load_run<kWhole>(weight + mine.at, left, weight_a);
-  load_run<kWhole>(weight + half + mine.at, left, weight_b);
+  float x[kRun] = {}, y[kRun] = {}, weight_a[kRun] = {}, weight_b[kRun] = {};
+  if (weight != nullptr) {
+    load_run<kWhole>(input, left, x);
+    load_run<kWhole>(input + half, left, y);
+    load_run<kWhole>(weight + mine.at, left, weight_a);
+    load_run<kWhole>(weight + half + mine.at, left, weight_b);
+  }
   const float width = static_cast<float>(args.head_dim);
   const float inverse = 1.0f / sqrtf(mine.sum(sum_of_squares(x, y)) / width + args.epsilon);
   float sum = 0;
@@ -91,7 +92,8 @@ __global__ void __launch_bounds__(kThreads) split_heads_backward_kernel(const Pl
   wait_for_inputs();
   let_next_start();
   const SplitHeadsBackward& args = plan.args;
-  const int64_t half = args.head_dim / 2, heads_of_row = args.heads + 2 * args.kv_heads;
+  const int64_t half = args.head_dim / 2;
+  const uint32_t heads_of_row = static_cast<uint32_t>(args.heads + 2 * args.kv_heads);
   const int64_t begin = blockIdx.x * plan.heads_of_block;
   const int64_t all = args.rows * heads_of_row;
   const int64_t heads = all - begin < plan.heads_of_block ? all - begin : plan.heads_of_block;
@@ -101,7 +103,7 @@ __global__ void __launch_bounds__(kThreads) split_heads_backward_kernel(const Pl
   NormGradient query_norm, key_norm;
   for (int64_t step = 0; step < heads; step += side_by_side) {
     const bool busy = mine.head < mine.heads_of_warp && step + place < heads;
-    const int64_t head_of_all = busy ? begin + step + place : 0;
+    const uint32_t head_of_all = busy ? static_cast<uint32_t>(begin + step + place) : 0;
     const int64_t row = head_of_all / heads_of_row, head = head_of_all % heads_of_row;
     const int64_t left = busy ? mine.left : 0;
     const bool is_query = head < args.heads, is_value = head >= args.heads + args.kv_heads;

@@ -154,13 +154,13 @@ __global__ void __launch_bounds__(kThreads, 1) top_k_kernel(const Segments plan)
   if (thread < k) write_result(args, result, logits, thread, rank);
 }
 
-// How many segments a row is cut into: as many as keep all multiprocessors busy, none of fewer than eight
+// How many segments a row is cut into: as many as keep all multiprocessors busy, none of fewer than four
 // quads a thread, no more than one block can merge.
 template <int kThreads, bool kOne>
 int64_t segments_of_row(const TopK& args, int64_t least, const Launch& where) {
   constexpr int64_t kBlocksOfMultiprocessor = kOne ? 8 : 1;
   const int64_t wanted = where.device->multiprocessors * kBlocksOfMultiprocessor / args.results;
-  const int64_t useful = args.vocabulary / (8 * kThreads * kQuad), mergeable = kThreads / args.k;
+  const int64_t useful = args.vocabulary / (4 * kThreads * kQuad), mergeable = kThreads / args.k;
   const int64_t room = where.scratch_bytes / (args.results * args.k * static_cast<int64_t>(sizeof(Rank)));
   return std::max(least, std::min({wanted, useful, mergeable, room}));
 }
