@@ -60,10 +60,6 @@ CudaBackend::~CudaBackend() {
   module().device.synchronize(stream_->get());
 }
 
-void CudaBackend::refuse_unmapped(const char* operation) const {
-  throw Error(ErrorCode::kUnsupported, "the CUDA engine has no such operation", operation);
-}
-
 DeviceInfo CudaBackend::info() const {
   DeviceInfo info = describe_cuda_device(device_);
   info.threads = options_.threads;

@@ -87,7 +87,6 @@ class CudaBackend final : public Backend {
   // The library for large products; null where there is none.
   CublasLt* library();
   void multiply(const kernels::MatrixProduct& kernel, const char* operation);
-  [[noreturn]] void refuse_unmapped(const char* operation) const;
   // Throws ERR_INTERNAL inside capture(): `action` would wait for the device or change what a graph holds.
   void refuse_capture(const char* action) const;
 
