@@ -200,8 +200,8 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int number) {
     std::snprintf(properties->name, sizeof properties->name, "CUDA shim on the CPU");
     properties->totalGlobalMem = static_cast<size_t>(now.memory_bytes);
     properties->sharedMemPerBlockOptin = kSharedBytesPerBlock;
-    properties->major = 9;
-    properties->minor = 0;
+    properties->major = now.compute_capability / 10;
+    properties->minor = now.compute_capability % 10;
     properties->multiProcessorCount = now.multiprocessors;
     return cudaSuccess;
   });

@@ -22,6 +22,7 @@ struct Settings {
   int driver_version;      // MSN_SHIM_DRIVER, 0: none
   int devices;             // MSN_SHIM_DEVICES
   int multiprocessors;     // MSN_SHIM_MULTIPROCESSORS
+  int compute_capability;  // MSN_SHIM_COMPUTE_CAPABILITY, 90: 9.0
   int64_t memory_bytes;    // MSN_SHIM_MEMORY_BYTES
   int64_t failing_launch;  // MSN_SHIM_FAIL_LAUNCH, 0: none, n: the n-th of the process
 };

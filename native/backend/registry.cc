@@ -77,7 +77,7 @@ std::vector<DeviceListing> list_devices() {
   if (!module.usable()) list.push_back({.info = {.kind = "cuda"}, .reason = module.reason});
   for (int index = 0; module.usable() && index < module.devices; ++index) {
     const CudaDevice& device = CudaDevice::at(index);
-    const std::string reason = why_unsupported(device);
+    const std::string reason = why_unusable(device);
     list.push_back({.info = describe_cuda_device(device), .available = reason.empty(), .reason = reason});
   }
   return list;

@@ -9,7 +9,7 @@ namespace msn {
 namespace {
 
 [[noreturn]] void refuse(const std::string& reason) {
-  throw Error(ErrorCode::kDevice, reason + "; use 'cpu' or 'auto' to compute without CUDA", "device");
+  throw Error(ErrorCode::kDevice, reason + "; device 'cpu' computes without CUDA", "device");
 }
 
 std::string device_list() {
@@ -35,8 +35,8 @@ int64_t device_number(const std::string& name) {
 
 }  // namespace
 
-std::string why_unsupported(const CudaDevice& device) {
-  if (device.supported()) return {};
+std::string why_unusable(const CudaDevice& device) {
+  if (device.supported()) return device.why_lost();
   return device.kind() + " (" + device.name() + ") has compute capability " + device.compute_capability() +
          ", at least 8.0 is needed";
 }
@@ -56,9 +56,9 @@ std::string why_no_cuda() {
   if (!module.usable()) return module.reason;
   std::string reasons;
   for (int index = 0; index < module.devices; ++index) {
-    const std::string reason = why_unsupported(CudaDevice::at(index));
+    const std::string reason = why_unusable(CudaDevice::at(index));
     if (reason.empty()) return {};
-    reasons += (index == 0 ? "" : ", ") + reason;
+    reasons += (index == 0 ? "" : "; ") + reason;
   }
   return reasons;
 }
@@ -69,14 +69,15 @@ CudaDevice& choose_cuda_device(const std::string& name) {
   if (!module.usable()) refuse(module.reason);
   if (number < 0) {
     for (int index = 0; index < module.devices; ++index)
-      if (CudaDevice::at(index).supported()) return CudaDevice::at(index);
+      if (why_unusable(CudaDevice::at(index)).empty()) return CudaDevice::at(index);
     refuse(why_no_cuda());
   }
   if (number >= module.devices)
     refuse("there is no " + name + ": this process sees " + device_list() +
            " (CUDA_VISIBLE_DEVICES may hide others)");
   CudaDevice& device = CudaDevice::at(static_cast<int>(number));
-  if (!device.supported()) refuse(why_unsupported(device));
+  const std::string reason = why_unusable(device);
+  if (!reason.empty()) refuse(reason);
   return device;
 }
 

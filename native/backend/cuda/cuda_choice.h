@@ -17,7 +17,7 @@ CudaDevice& choose_cuda_device(const std::string& name);
 // What a device is; without a backend's threads.
 DeviceInfo describe_cuda_device(const CudaDevice& device);
 
-// What is wrong with a device; empty when it is supported.
-std::string why_unsupported(const CudaDevice& device);
+// What is wrong with a device: too old, or lost to this process; empty when it can be used.
+std::string why_unusable(const CudaDevice& device);
 
 }  // namespace msn

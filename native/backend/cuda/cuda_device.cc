@@ -87,7 +87,8 @@ int64_t CudaDevice::free_bytes() const {
 }
 
 void CudaDevice::select() const {
-  if (lost_.load(std::memory_order_relaxed) != 0) refuse_lost();
+  if (lost_.load(std::memory_order_relaxed) != 0)
+    throw Error(ErrorCode::kDevice, why_lost() + "; device 'cpu' still works in this one");
   check(functions().device.select(index_), "selecting the device");
 }
 
@@ -99,7 +100,7 @@ void CudaDevice::fail(kernels::Status status, const char* action) const {
   if (destroys_context(status)) {
     kernels::Status none = 0;
     lost_.compare_exchange_strong(none, status);
-    refuse_lost();
+    throw Error(ErrorCode::kDevice, why_lost() + "; device 'cpu' still works in this one");
   }
   const kernels::DeviceFunctions& device = functions().device;
   const std::string text =
@@ -112,15 +113,15 @@ void CudaDevice::fail(kernels::Status status, const char* action) const {
   throw Error(ErrorCode::kDevice, text, kind_);
 }
 
-void CudaDevice::refuse_lost() const {
-  const kernels::Status status = lost_.load();
+std::string CudaDevice::why_lost() const {
+  const kernels::Status status = lost_.load(std::memory_order_relaxed);
+  if (status == 0) return {};
   const kernels::DeviceFunctions& device = functions().device;
-  throw Error(ErrorCode::kDevice,
-              std::string("the device is lost to this process: a kernel failed (") +
-                  device.error_name(status) + ": " + device.error_text(status) +
-                  "), and what was in its memory is gone. Dispose what lives on it and start a new process "
-                  "to use it again; device 'cpu' still works in this one",
-              kind_);
+  return kind_ + " is lost to this process: a kernel failed (" + device.error_name(status) + ": " +
+         device.error_text(status) +
+         "), and what was in the device's memory is gone. Dispose of what lives on it and start a new "
+         "process "
+         "to use it again";
 }
 
 void CudaDevice::refuse_memory(int64_t bytes, const char* kind) const {

@@ -31,6 +31,8 @@ class CudaDevice {
   int64_t free_bytes() const;  // now; 0 when the device does not say
   const kernels::Module& functions() const { return *module_.functions; }
 
+  // What has happened to the device, one sentence; empty while it can be used.
+  std::string why_lost() const;
   // Makes this the calling thread's device. Throws ERR_DEVICE when the device is lost.
   void select() const;
   // Throws what the status stands for: ERR_OUT_OF_MEMORY or ERR_DEVICE; `action` says what was tried.
@@ -41,7 +43,6 @@ class CudaDevice {
 
  private:
   [[noreturn]] void fail(kernels::Status status, const char* action) const;
-  [[noreturn]] void refuse_lost() const;
   [[noreturn]] void refuse_memory(int64_t bytes, const char* kind) const;
 
   const CudaModule& module_;

@@ -10,6 +10,7 @@
 namespace msn {
 namespace {
 
+constexpr kernels::Status kNoDevice = 100;  // cudaErrorNoDevice
 constexpr const char* kModuleFile = "libmakesomenoise_cuda.so";
 constexpr const char* kShimFile = "libmakesomenoise_cuda_shim.so";
 
@@ -90,7 +91,7 @@ void ask_driver(CudaModule& module) {
                                                      cuda_version_name(module.runtime_version / 1000 * 1000) +
                                                      "; install " + needed_driver(module.runtime_version));
   const kernels::Status status = device.device_count(&module.devices);
-  if (status != 0)
+  if (status != 0 && status != kNoDevice)
     return obstacle(CudaObstacle::kNoDevice, std::string("the CUDA devices cannot be listed (") +
                                                  device.error_name(status) + ": " +
                                                  device.error_text(status) + ")");
