@@ -108,7 +108,6 @@ __global__ void __launch_bounds__(kThreads) accept_path_kernel(const AcceptPath 
   if (thread < emitted) {
     args.known[count + thread] = token;
     record.tokens[thread] = token;
-    if (args.is_known != nullptr) args.is_known[token] = 1;
   }
   if (thread == emitted - 1) {
     const FinishReason finish = shared.end == kNone ? FinishReason::kNone
@@ -127,6 +126,8 @@ __global__ void __launch_bounds__(kThreads) accept_path_kernel(const AcceptPath 
   }
   if (thread == 64) keep_path(args, shared, depth, record);
   if (thread == 96) look_ahead(args, shared, depth, record);
+  if (thread == 128 && args.is_known != nullptr)  // one thread, because tokens repeat
+    for (int32_t i = 0; i < emitted; ++i) args.is_known[args.choices[shared.first[i]]] = 1;
   for (int64_t node = thread + 1; node < args.nodes; node += kThreads)
     record.drafted[node - 1] = args.tokens[node];
 }

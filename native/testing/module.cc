@@ -99,13 +99,13 @@ std::string string(const Napi::Object& args, const char* name, const char* fallb
 }
 
 const std::shared_ptr<Backend>& backend(const Napi::Object& args) {
-  static std::map<std::tuple<std::string, int, bool>, std::shared_ptr<Backend>> backends;
+  static std::map<std::tuple<std::string, std::string, int, bool>, std::shared_ptr<Backend>> backends;
   BackendOptions options;
-  options.device = "cpu";
+  options.device = string(args, "device", "cpu");
   options.instructions = string(args, "instructions");
   options.threads = static_cast<int>(number(args, "threads", 1));
   const bool rounded = string(args, "activations", "f32") == "bf16";
-  auto& found = backends[{options.instructions, options.threads, rounded}];
+  auto& found = backends[{options.device, options.instructions, options.threads, rounded}];
   if (!found) found = make_backend(options, nullptr);
   if (rounded && found->traits().activations == Dtype::kF32) found = round_activations(found);
   return found;

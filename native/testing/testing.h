@@ -25,8 +25,9 @@ double number(const Napi::Object& args, const char* name, double fallback = 0);
 bool boolean(const Napi::Object& args, const char* name, bool fallback = false);
 std::string string(const Napi::Object& args, const char* name, const char* fallback = "");
 
-// A CPU backend for args.instructions ('generic', 'avx2', 'avx512', '' for the best), args.threads (default
-// 1) and args.activations ('bf16': training operations round theirs), made once for each and kept.
+// A backend for args.device ('cpu'), args.instructions ('generic', 'avx2', 'avx512', '' for the best),
+// args.threads (1) and args.activations ('bf16': training operations of the CPU round theirs), made once for
+// each and kept. Typed arrays are memory of the CPU alone.
 const std::shared_ptr<Backend>& backend(const Napi::Object& args);
 
 }  // namespace msn::testing

@@ -21,25 +21,30 @@ const architectures: Record<string, Partial<NativeModelShape>> = {
 };
 
 /** A few dozen models, each made once: drawing one is cheap. */
-export const drawnModel: fc.Arbitrary<DrawnModel> = fc.record({
-  shape: fc
-    .record({
-      architecture: fc.constantFrom(...Object.keys(architectures)),
-      heads: fc.constantFrom({ heads: 4, kvHeads: 4 }, { heads: 4, kvHeads: 2 }, { heads: 3, kvHeads: 1 }),
-      tiedHead: fc.boolean(),
-      vocabularySize: fc.constantFrom(7, 24, 61),
-    })
-    .map(({ architecture, heads, tiedHead, vocabularySize }) => ({
-      ...{ ...architectures[architecture], ...heads, tiedHead, vocabularySize },
-      headDim: architectures[architecture]!.headDim ?? 8,
-    })),
-  seed: fc.integer({ min: 0, max: 1 }),
-  engine: fc.record({
+export const drawnModelOn = (engine: fc.Arbitrary<EngineOptions>): fc.Arbitrary<DrawnModel> =>
+  fc.record({
+    shape: fc
+      .record({
+        architecture: fc.constantFrom(...Object.keys(architectures)),
+        heads: fc.constantFrom({ heads: 4, kvHeads: 4 }, { heads: 4, kvHeads: 2 }, { heads: 3, kvHeads: 1 }),
+        tiedHead: fc.boolean(),
+        vocabularySize: fc.constantFrom(7, 24, 61),
+      })
+      .map(({ architecture, heads, tiedHead, vocabularySize }) => ({
+        ...{ ...architectures[architecture], ...heads, tiedHead, vocabularySize },
+        headDim: architectures[architecture]!.headDim ?? 8,
+      })),
+    seed: fc.integer({ min: 0, max: 1 }),
+    engine,
+  });
+/** On every CPU engine of this machine. */
+export const drawnModel = drawnModelOn(
+  fc.record({
     dtype: fc.constantFrom('f32' as const, 'bf16' as const),
     threads: fc.integer({ min: 1, max: 3 }),
     instructions: fc.constantFrom(...instructionSets()),
   }),
-});
+);
 
 const made = new Map<string, TestModel>();
 export function modelOf(drawn: DrawnModel): TestModel {

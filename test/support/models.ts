@@ -12,6 +12,8 @@ export interface TestModel {
   readonly [modelBrand]: true;
 }
 export interface EngineOptions {
+  /** Default: 'cpu'. */
+  device?: 'cpu' | 'cuda';
   dtype?: 'f32' | 'bf16';
   threads?: number;
   instructions?: string;
