@@ -123,7 +123,10 @@ const Register make_function{
       CancelToken cancel;
       if (boolean(args, "cancelled")) cancel.cancel();
       const std::string name = string(args, "dtype", "f32");
-      const Dtype dtype = name == "bf16" ? Dtype::kBf16 : name == "f16" ? Dtype::kF16 : Dtype::kF32;
+      const Dtype dtype = name == "bf16"   ? Dtype::kBf16
+                          : name == "f16"  ? Dtype::kF16
+                          : name == "int8" ? Dtype::kI8
+                                           : Dtype::kF32;
       auto made = std::make_shared<Model>(backend(args), shape, *source, dtype, progress, cancel);
       return Napi::External<SharedModel>::New(info.Env(), new SharedModel(std::move(made)),
                                               [](Napi::Env, SharedModel* held) { delete held; });

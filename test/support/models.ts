@@ -14,7 +14,8 @@ export interface TestModel {
 export interface EngineOptions {
   /** Default: 'cpu'. */
   device?: 'cpu' | 'cuda';
-  dtype?: 'f32' | 'bf16';
+  /** int8: with CUDA alone. */
+  dtype?: 'f32' | 'bf16' | 'int8';
   threads?: number;
   instructions?: string;
 }
