@@ -6,6 +6,8 @@
 
 namespace msn::kernels {
 
+constexpr int64_t kWidestNorm = 16384;
+
 struct RmsNormForward {
   const float* input;   // [rows, width]: the residual stream
   const Bf16* addend;   // [rows, width] or null
@@ -14,7 +16,7 @@ struct RmsNormForward {
   Bf16* output;         // [rows, width]
   float* inverse_rms;   // [rows] or null
   int64_t rows;
-  int64_t width;  // at most 16384
+  int64_t width;  // at most kWidestNorm
   float epsilon;
 };
 Status rms_norm_forward(const RmsNormForward& args, const Launch& where);
@@ -28,7 +30,7 @@ struct RmsNormBackward {
   Bf16* rounded;                // [rows, width] or null: the new input_gradient
   float* weight_gradient;       // [width], added to
   int64_t rows;
-  int64_t width;  // at most 16384
+  int64_t width;  // at most kWidestNorm
 };
 Status rms_norm_backward(const RmsNormBackward& args, const Launch& where);
 

@@ -6,6 +6,8 @@
 
 namespace msn::kernels {
 
+constexpr int64_t kWidestHead = 512;
+
 // (a, b) = (x[i], x[i + head_dim / 2]) -> (a cos - b sin, b cos + a sin).
 struct SplitHeadsForward {
   const Bf16* qkv;           // [rows, (heads + 2 * kv_heads) * head_dim]: query, key, value heads
@@ -19,7 +21,7 @@ struct SplitHeadsForward {
   int64_t rows;
   int64_t heads;
   int64_t kv_heads;
-  int64_t head_dim;  // even, at most 512
+  int64_t head_dim;  // even, at most kWidestHead
   int64_t capacity;
   float epsilon;
 };
@@ -40,7 +42,7 @@ struct SplitHeadsBackward {
   int64_t rows;
   int64_t heads;
   int64_t kv_heads;
-  int64_t head_dim;  // even, at most 512
+  int64_t head_dim;  // even, at most kWidestHead
   float epsilon;
 };
 Status split_heads_backward(const SplitHeadsBackward& args, const Launch& where);

@@ -16,7 +16,6 @@
 namespace msn::kernels {
 namespace {
 
-constexpr int kMostWanted = 64;
 constexpr int kQuad = 4;  // neighbours that a thread reads at once
 
 struct Segments {

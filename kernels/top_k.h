@@ -4,6 +4,8 @@
 
 namespace msn::kernels {
 
+constexpr int64_t kMostWanted = 64;
+
 struct TopK {
   const float* logits;  // [rows, vocabulary]
   const int32_t* rows;  // [results] or null: result i is of row rows[i]; negative: result i stays as it is
@@ -11,7 +13,7 @@ struct TopK {
   float* values;        // [results, k] or null
   int64_t results;
   int64_t vocabulary;
-  int64_t k;  // at most vocabulary and 64
+  int64_t k;  // at most vocabulary and kMostWanted
 };
 Status top_k(const TopK& args, const Launch& where);
 

@@ -55,6 +55,7 @@ void CudaBackend::run(const RmsNormForward& args) {
   kernel.rows = args.input.shape[0];
   kernel.width = args.input.shape[1];
   kernel.epsilon = args.epsilon;
+  check(kernel.width <= kernels::kWidestNorm, "expected at most 16384 columns", "rms_norm.input");
   enqueue(module().rms_norm_forward, kernel, "rms_norm");
 }
 
@@ -86,6 +87,7 @@ void CudaBackend::run(const SplitHeadsForward& args) {
   kernel.head_dim = args.query.shape[2];
   kernel.capacity = args.keys.shape[1];
   kernel.epsilon = args.epsilon;
+  check(kernel.head_dim <= kernels::kWidestHead, "expected a head_dim of at most 512", "split_heads.query");
   enqueue(module().split_heads_forward, kernel, "split_heads");
 }
 
@@ -109,6 +111,7 @@ void CudaBackend::run(const TopK& args) {
   kernel.results = args.indices.shape[0];
   kernel.vocabulary = args.logits.shape[1];
   kernel.k = args.indices.shape[1];
+  check(kernel.k <= kernels::kMostWanted, "expected k of at most 64", "top_k.indices");
   enqueue(module().top_k, kernel, "top_k");
 }
 
@@ -125,6 +128,7 @@ void CudaBackend::run(const LogProbability& args) {
 
 void CudaBackend::run(const KvCompact& args) {
   check(args);
+  check(args.cache.dtype == Dtype::kBf16, "expected BF16", "kv_compact.cache");
   kernels::KvCompact kernel{};
   kernel.cache = mutable_bf16(args.cache);
   kernel.sources = args.sources.i32();

@@ -88,6 +88,8 @@ void CudaBackend::run(const SplitHeadsBackward& args) {
   kernel.kv_heads = args.keys_gradient.shape[0];
   kernel.head_dim = args.query_gradient.shape[2];
   kernel.epsilon = args.epsilon;
+  check(kernel.head_dim <= kernels::kWidestHead, "expected a head_dim of at most 512",
+        "split_heads_backward.query_gradient");
   enqueue(module().split_heads_backward, kernel, "split_heads_backward");
 }
 
@@ -114,6 +116,7 @@ void CudaBackend::run(const RmsNormBackward& args) {
   kernel.weight_gradient = args.weight_gradient.mutable_f32();
   kernel.rows = args.input.shape[0];
   kernel.width = args.input.shape[1];
+  check(kernel.width <= kernels::kWidestNorm, "expected at most 16384 columns", "rms_norm_backward.input");
   enqueue(module().rms_norm_backward, kernel, "rms_norm_backward");
 }
 
