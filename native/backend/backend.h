@@ -32,6 +32,7 @@ struct BackendTraits {
   Dtype activations = Dtype::kF32;  // what enters and leaves products and attention: kF32 or kBf16
   int64_t prefill_chunk = 256;      // tokens of one pass over a prompt
   bool replays = false;             // a recording costs less than enqueueing anew
+  bool gated_products = false;      // LinearForward::gated: one operation less a layer
   // How far below the first node of a pass another may lie where the nodes are no chain.
   int32_t deepest_node = std::numeric_limits<int32_t>::max();
 };

@@ -139,6 +139,7 @@ void multiply(Context& context, const LinearForward& args) {
 }  // namespace
 
 void run(Context& context, const LinearForward& args) {
+  check(!args.gated, "the CPU engine has no gated products", "linear.gated");
   if (args.weight->dtype == Dtype::kBf16) {
     multiply<uint16_t>(context, args);
   } else {

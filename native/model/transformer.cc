@@ -193,12 +193,15 @@ void Transformer::feed_forward(const LayerWeights& layer, bool fixed_order) {
   Plan& plan = *plan_;
   Backend& backend = model_.backend();
   normalize(layer.attention_norm, 0, plan.nodes);
+  const bool gated = fixed_order && backend.traits().gated_products;
   backend.run(LinearForward{.input = plan.in_pass(plan.normed),
                             .weight = &layer.gate_up,
                             .bias = {},
-                            .output = plan.in_pass(plan.gate_up),
+                            .output = plan.in_pass(gated ? plan.inner : plan.gate_up),
+                            .gated = gated,
                             .fixed_order = fixed_order});
-  backend.run(SwiGluForward{.gate_up = plan.in_pass(plan.gate_up), .output = plan.in_pass(plan.inner)});
+  if (!gated)
+    backend.run(SwiGluForward{.gate_up = plan.in_pass(plan.gate_up), .output = plan.in_pass(plan.inner)});
   backend.run(LinearForward{.input = plan.in_pass(plan.inner),
                             .weight = &layer.down,
                             .bias = {},

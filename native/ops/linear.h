@@ -10,6 +10,8 @@ struct LinearForward {
   const WeightMatrix* weight = nullptr;  // [outputs, inputs]
   Tensor bias;                           // f32 [outputs] or none
   Tensor output;                         // activations or f32 [rows, outputs]
+  bool gated = false;                    // SwiGLU behind the product, output [rows, outputs / 2]; see
+                                         // BackendTraits::gated_products
   bool accumulate = false;               // output += instead of output =; f32 output
   bool fixed_order = true;               // false: the result feeds no promise (a prefill that all methods
                                          // share), and a library may choose the order of the sums

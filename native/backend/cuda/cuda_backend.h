@@ -92,8 +92,11 @@ class CudaBackend final : public Backend {
 
   CudaDevice& device_;
   const CudaBackendOptions options_;
-  const BackendTraits traits_{
-      .activations = Dtype::kBf16, .prefill_chunk = 512, .replays = true, .deepest_node = kDeepestNode};
+  const BackendTraits traits_{.activations = Dtype::kBf16,
+                              .prefill_chunk = 512,
+                              .replays = true,
+                              .gated_products = true,
+                              .deepest_node = kDeepestNode};
   Buffer tickets_;
   Buffer scratch_;
   Buffer loss_memory_;

@@ -83,6 +83,7 @@ void CudaBackend::run(const LinearForward& args) {
   kernel.output = if_bf16(args.output);
   kernel.output_f32 = if_f32(args.output);
   kernel.accumulate = args.accumulate;
+  kernel.gated = args.gated;
   kernel.rows = rows;
   kernel.inputs = matrix.inputs;
   kernel.outputs = matrix.outputs;
