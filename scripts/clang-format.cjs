@@ -13,7 +13,7 @@ if (write === process.argv.includes('--check')) {
   process.exit(2);
 }
 
-const files = ['native', 'kernels', 'test/kernels']
+const files = ['native', 'kernels', 'test/kernels', 'test/cuda']
   .flatMap((folder) => filesUnder(root, folder))
   .filter((file) => /\.(cc|h|cu|cuh|cpp)$/.test(file));
 const result = spawnSync(clangFormatPath, write ? ['-i', ...files] : ['--dry-run', '--Werror', ...files], {

@@ -1,35 +1,17 @@
 /** What a user of CUDA sees when it cannot be had or fails: a typed error with the remedy, and a process that lives. */
-import { execFile, execFileSync } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { temporaryFolder } from '../support/temporary-folder';
+import { askChild } from '../support/child';
+import { compileText } from '../support/compile';
+import { temporaryFile } from '../support/temporary-folder';
 import type { Outcome } from './failing-child';
 
-const root = join(__dirname, '..', '..');
-const shim = join(root, 'build', 'Release', 'libmakesomenoise_cuda_shim.so');
+const shim = join(__dirname, '..', '..', 'build', 'Release', 'libmakesomenoise_cuda_shim.so');
 const describeShim = existsSync(shim) ? describe : describe.skip;
 
-/** A scenario of failing-child.ts under an environment of which MSN_* is exactly `variables`. */
-async function failing(
-  scenario: string,
-  variables: Record<string, string>,
-  device = 'cuda',
-): Promise<Outcome> {
-  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('MSN_'));
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    [
-      '-r',
-      join(root, 'test', 'support', 'typescript.cjs'),
-      join(__dirname, 'failing-child.ts'),
-      scenario,
-      device,
-    ],
-    { env: { ...Object.fromEntries(inherited), ...variables } },
-  );
-  return JSON.parse(stdout) as Outcome;
-}
+/** A scenario of failing-child.ts. */
+const failing = (scenario: string, variables: Record<string, string>, device = 'cuda') =>
+  askChild<Outcome>(join(__dirname, 'failing-child.ts'), [scenario, device], variables);
 
 const onShim = (variables: Record<string, string> = {}) => ({ MSN_CUDA_SHIM: '1', ...variables });
 const failed = (code: string, message: RegExp) => ({
@@ -51,19 +33,18 @@ describe('without a module that fits', () => {
   });
 
   test('a file that is no module', async () => {
-    const file = join(temporaryFolder(), 'module.so');
-    writeFileSync(file, 'not a shared library');
+    const file = temporaryFile('module.so', 'not a shared library');
     const outcome = await failing('load', { MSN_CUDA_MODULE: file });
     expect(outcome).toMatchObject(failed('ERR_DEVICE', /module\.so cannot be used \(.*\); reinstall/));
   });
 
   test('a library that is no module', async () => {
-    const outcome = await failing('load', { MSN_CUDA_MODULE: library('int unrelated() { return 0; }') });
+    const outcome = await failing('load', { MSN_CUDA_MODULE: compileText('int unrelated() { return 0; }') });
     expect(outcome).toMatchObject(failed('ERR_DEVICE', /has no function msn_cuda_module/));
   });
 
   test('a module of another version', async () => {
-    const file = library(
+    const file = compileText(
       '#include "kernels/module.h"\n' +
         'extern "C" __attribute__((visibility("default"))) const msn::kernels::Module* msn_cuda_module() {\n' +
         '  static msn::kernels::Module module = {};\n' +
@@ -76,16 +57,6 @@ describe('without a module that fits', () => {
       failed('ERR_DEVICE', /its version is \d+, this addon needs \d+\); reinstall/),
     );
   });
-
-  /** Path of a shared library made of C++ source. */
-  function library(source: string): string {
-    const folder = temporaryFolder();
-    const file = join(folder, 'library.so');
-    writeFileSync(join(folder, 'library.cc'), source);
-    const flags = ['-std=c++20', '-shared', '-fPIC', `-I${root}`, `-I${join(root, 'native')}`];
-    execFileSync(process.env.CXX ?? 'g++', [...flags, join(folder, 'library.cc'), '-o', file]);
-    return file;
-  }
 });
 
 describeShim('without a device that fits (on the shim)', () => {
