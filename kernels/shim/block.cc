@@ -24,6 +24,7 @@ namespace {
 constexpr size_t kGuardBytes = 4096;  // behind a block's shared memory
 constexpr size_t kWarpObjects = 64;   // where the warps' addresses begin among the sync objects
 constexpr size_t kSyncBytes = 1024;
+constexpr size_t kMostAtomicAddresses = 16384;
 
 // Addresses that no block before used: an address used twice would order the two blocks' accesses.
 char* fresh_sync_objects() {
@@ -36,7 +37,9 @@ char* fresh_sync_objects() {
 
 }  // namespace
 
-Block::Block() = default;
+// The thread sanitizer watches the allocations of fibers, and would take a list that one of them makes longer
+// for a race of the kernel's.
+Block::Block() { atomic_addresses_.reserve(kMostAtomicAddresses); }
 
 Block::~Block() {
   for (Fiber* fiber : fibers_) delete fiber;
@@ -296,8 +299,11 @@ void Block::before_atomic(void* address) {
 }
 
 void Block::after_atomic(void* address) {
-  if (std::find(atomic_addresses_.begin(), atomic_addresses_.end(), address) == atomic_addresses_.end())
-    atomic_addresses_.push_back(address);
+  if (std::find(atomic_addresses_.begin(), atomic_addresses_.end(), address) != atomic_addresses_.end())
+    return;
+  if (atomic_addresses_.size() == kMostAtomicAddresses)
+    fail("a block with atomic operations on more addresses than the shim can remember");
+  atomic_addresses_.push_back(address);
 }
 
 void Block::report_deadlock() {

@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { drawnModelOn } from '../support/arbitraries';
 import { describeCuda } from '../support/cuda';
-import { expectChunksToAgree, expectTreesToAgree } from '../support/exactness';
+import { chain, expectChunksToAgree, expectTreesToAgree, run } from '../support/exactness';
+import { randomModel } from '../support/models';
 
 describeCuda('logits', () => {
   const drawnModel = drawnModelOn(
@@ -18,5 +19,19 @@ describeCuda('logits', () => {
 
   test('a node of a tree gives the logits of its path alone, and the rows that are kept are those of the path', () => {
     expectTreesToAgree(drawnModel, { runs: 10, longest: 130, nodes: 30 });
+  });
+
+  test('a tree deeper than the attention’s closed blocks allow is refused, a chain is not', () => {
+    const model = randomModel({}, 1, { device: 'cuda', dtype: 'bf16' });
+    const tokens = new Array<number>(36).fill(3);
+    const deep = { ...chain(tokens), parents: tokens.map((_, i) => (i === 35 ? 0 : i - 1)) };
+    expect(() => run(model, [deep])).toThrow(
+      expect.objectContaining({
+        code: 'ERR_INVALID_ARGUMENT',
+        message:
+          'parents: expected a chain, or a tree of nodes at most 32 below the first, received one 33 below it',
+      }),
+    );
+    expect(() => run(model, [chain(tokens)])).not.toThrow();
   });
 });

@@ -1,11 +1,12 @@
 /** The promise on the CUDA engine, where the device leads through recorded steps. */
 import fc from 'fast-check';
-import { drawnModelOn, modelOf, modulo } from '../support/arbitraries';
+import { drawnModelOn, drawnText, modelOf, modulo } from '../support/arbitraries';
 import { describeCuda } from '../support/cuda';
 import { decode, jacobi, nodeTree, paperTree, textOf } from '../support/decoding';
 import { expectGreedyTextsToAgree, expectSampledTextsToAgree } from '../support/losslessness';
 import { randomModel } from '../support/models';
 import { drawnDrafts, drawnRequest, drawnSampling } from '../support/requests';
+import { loadTesting } from '../support/testing';
 
 describeCuda('decoding', () => {
   const cuda = { device: 'cuda', dtype: 'bf16' } as const;
@@ -49,5 +50,19 @@ describeCuda('decoding', () => {
     expect(alone).toHaveLength(145);
     for (const method of [jacobi(8), paperTree(), nodeTree(16)])
       expect(textOf(decode(model, { ...request, ...method }))).toEqual(alone);
+  });
+
+  test('denoising ends with the greedy text', () => {
+    const noise = fc.array(fc.nat(999), { minLength: 1, maxLength: 12 });
+    fc.assert(
+      fc.property(drawnModel, drawnText(1, 40), noise, (drawn, text, noisy) => {
+        const model = modelOf(drawn);
+        const prompt = modulo(text, drawn.shape);
+        const found = loadTesting().denoise!({ model, prefix: prompt, noisy: modulo(noisy, drawn.shape) });
+        const greedy = textOf(decode(model, { prompt, maxNewTokens: noisy.length }));
+        expect(found).toMatchObject({ tokens: greedy, fixedPoint: true, matched: noisy.length });
+      }),
+      { numRuns: 5 },
+    );
   });
 });
