@@ -54,9 +54,9 @@ __global__ void __launch_bounds__(kThreads) sort_rows_kernel(const Piece piece) 
   }
 }
 
-// Four blocks a multiprocessor: the compiler saves registers otherwise and takes the rows two by two.
+// Three blocks a multiprocessor: the compiler saves registers otherwise and takes the rows two by two.
 template <bool kWhole>
-__global__ void __launch_bounds__(kThreads, 4) add_rows_kernel(const Piece piece) {
+__global__ void __launch_bounds__(kThreads, 3) add_rows_kernel(const Piece piece) {
   wait_for_inputs();
   let_next_start();
   const EmbeddingBackward& args = piece.args;

@@ -16,7 +16,7 @@ constexpr int64_t kPass = kThreads * kRun;  // what a block reads at once
 // kPasses: width / kPass, rounded up to what is compiled. The compiler may take registers for the whole row:
 // it saves them otherwise and loads piece by piece.
 template <int kPasses, bool kWhole>
-__global__ void __launch_bounds__(kThreads, kPasses <= 8 ? 2 : 1) rms_norm_kernel(const RmsNormForward args) {
+__global__ void __launch_bounds__(kThreads, kPasses <= 4 ? 2 : 1) rms_norm_kernel(const RmsNormForward args) {
   // The weights come with the row while registers last, so that nothing is waited for after the sum.
   constexpr int kEarly = kPasses <= 8 ? kPasses : 1;
   wait_for_inputs();

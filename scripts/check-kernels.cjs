@@ -10,7 +10,12 @@ const fs = require('node:fs');
 const root = path.join(__dirname, '..');
 
 /** Kernels off every hot path that may use local memory: { kernel: /name/, reason }. */
-const tolerated = [];
+const tolerated = [
+  {
+    kernel: /^rotary\.cu: rotary_kernel$/,
+    reason: 'CUDA reduces angles above 105615 with a small array, inside its cos and sin; once a pass',
+  },
+];
 
 const columns = ['80', '86', '89', '90a', '100', '120'];
 
