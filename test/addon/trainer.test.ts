@@ -180,6 +180,15 @@ test.each<[string, () => Promise<unknown>]>([
   expect(error).toMatchObject({ code: 'ERR_INVALID_ARGUMENT', message });
 });
 
+test('a dtype that the device does not train in is refused, with the one that it does', async () => {
+  expect(trainer.dtype).toBe('f32');
+  expect(await rejection(makeTrainer(model, { ...options, dtype: 'bf16' }))).toMatchObject({
+    code: 'ERR_UNSUPPORTED',
+    message: "dtype: device 'cpu' trains in F32, not in BF16; the weights that are updated are F32 in either",
+  });
+  (await makeTrainer(model, { ...options, dtype: 'f32' })).dispose();
+});
+
 test('token ids outside the vocabulary are refused', async () => {
   const wrong = packRows([[3, 99, 4]], [[-100, 99, 4]]);
   expect(await rejection(trainer.step([wrong], 0, 0.1, never()))).toMatchObject({

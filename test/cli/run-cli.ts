@@ -18,8 +18,8 @@ export interface CliProcess {
 }
 
 /** @param input standard input, which is a pipe that ends */
-export function startCli(words: readonly string[], input = ''): CliProcess {
-  const child = spawn(process.execPath, [mainFile, ...words], { stdio: 'pipe' });
+export function startCli(words: readonly string[], input = '', env?: NodeJS.ProcessEnv): CliProcess {
+  const child = spawn(process.execPath, [mainFile, ...words], { stdio: 'pipe', env });
   const done = new Promise<CliResult>((resolve, reject) => {
     let stdout = '';
     let stderr = '';
@@ -33,8 +33,8 @@ export function startCli(words: readonly string[], input = ''): CliProcess {
   return { child, done };
 }
 
-export const runCli = (words: readonly string[], input = ''): Promise<CliResult> =>
-  startCli(words, input).done;
+export const runCli = (words: readonly string[], input = '', env?: NodeJS.ProcessEnv): Promise<CliResult> =>
+  startCli(words, input, env).done;
 
 /** Saves an untrained model with the quickstart's tokenizer into `folder`. */
 export async function saveTinyModel(folder: string): Promise<void> {

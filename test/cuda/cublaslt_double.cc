@@ -1,5 +1,6 @@
 // A test double of cuBLASLt that multiplies in host memory, which is the shim's device memory. It checks what
 // it is given and appends a line for every product to the file that MSN_CUBLASLT_DOUBLE_LOG names.
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -30,8 +31,8 @@ struct Wishes {
   uint32_t alignment[4] = {256, 256, 256, 256};
 };
 
-int handles = 0;
-int objects = 0;  // of all handles
+std::atomic<int> handles{0};
+std::atomic<int> objects{0};  // of all handles
 
 const Matrix& matrix(Layout layout) { return *static_cast<const Matrix*>(layout); }
 

@@ -16,17 +16,19 @@ export function runChild(file: string, ...args: string[]): Promise<number | stri
   });
 }
 
-/**
- * What a file prints on stdout, as JSON, in an environment whose MSN_* variables are exactly those among `variables`.
- * Rejects when it fails.
- */
+/** This process's environment, but its MSN_* variables are exactly those among `variables`. */
+export function environment(variables: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('MSN_'));
+  return { ...Object.fromEntries(inherited), ...variables };
+}
+
+/** What a file prints on stdout, as JSON, in an environment() with `variables`. Rejects when it fails. */
 export async function askChild<Answer>(
   file: string,
   args: readonly string[],
   variables: Readonly<Record<string, string>>,
 ): Promise<Answer> {
-  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('MSN_'));
-  const env = { ...Object.fromEntries(inherited), ...variables };
+  const env = environment(variables);
   const { stdout } = await promisify(execFile)(process.execPath, ['-r', hook, file, ...args], { env });
   return JSON.parse(stdout) as Answer;
 }
