@@ -53,8 +53,7 @@ struct Row {
   float penalty;
   float temperature;
   float highest;
-  Element last = ~Element{0};  // elements behind it are cut off
-  uint64_t least = 1;          // so are lower weights
+  Element last;  // elements behind it are cut off
 
   __device__ __forceinline__ bool is_penalized(int64_t token) const {
     if (args->is_known[token]) return true;
@@ -73,8 +72,18 @@ struct Row {
   }
 };
 
-__device__ __forceinline__ Sum weight_of(Element element) {
-  return sampling::weight(static_cast<uint32_t>(element >> kTokenBits));
+// One, or the weight.
+template <bool kWeighs>
+__device__ __forceinline__ Sum measure_of(Element element) {
+  return kWeighs ? sampling::weight(static_cast<uint32_t>(element >> kTokenBits)) : 1;
+}
+
+// The last element of at least this weight: weights never rise with the distance.
+__device__ __forceinline__ Element last_of_weight(uint64_t least) {
+  uint32_t distance = 0;
+  for (uint32_t step = (sampling::kFarthest + 1) / 2; step > 0; step /= 2)
+    if (sampling::weight(distance + step) >= least) distance += step;
+  return ((Element{distance} + 1) << kTokenBits) - 1;
 }
 
 __device__ __forceinline__ void read_path(const SampleTokens& args, int64_t node, Shared& shared) {
@@ -93,15 +102,13 @@ __device__ __forceinline__ void read_path(const SampleTokens& args, int64_t node
   __syncthreads();
 }
 
-// Calls visit(element, measure) for the elements that are not cut off and begin, without their lowest `bits`
-// bits, as `first` does.
-template <bool kWeighs, class Visit>
+// Calls visit(element) for the elements that are not cut off and begin, without their lowest `bits` bits, as
+// `first` does.
+template <class Visit>
 __device__ __forceinline__ void visit_range(const Row& row, Element first, int bits, Visit&& visit) {
   for (int64_t token = threadIdx.x; token < row.args->vocabulary; token += kThreads) {
     const Element element = row.element(token);
-    if (element > row.last || element >> bits != first >> bits) continue;
-    const Sum weight = weight_of(element);
-    if (weight >= row.least) visit(element, kWeighs ? weight : 1);
+    if (element <= row.last && element >> bits == first >> bits) visit(element);
   }
 }
 
@@ -150,18 +157,18 @@ __device__ __forceinline__ Element find(const Row& row, Shared& shared, Bound&& 
     for (int i = static_cast<int>(threadIdx.x); i < kRanges; i += kThreads) shared.ranges[i] = 0;
     if (threadIdx.x == 0) shared.listed = 0;
     __syncthreads();
-    visit_range<kWeighs>(row, first, bits, [&](Element element, Sum measure) {
-      atomicAdd(&shared.ranges[element >> rest & (kRanges - 1)], measure);
+    visit_range(row, first, bits, [&](Element element) {
+      atomicAdd(&shared.ranges[element >> rest & (kRanges - 1)], measure_of<kWeighs>(element));
     });
     __syncthreads();
     wanted = choose_range(shared, [&](Sum total) { return whole ? bound(total) : wanted; }) - shared.before;
     first = first >> bits << bits | Element{shared.chosen} << rest;
     bits = rest;
-    visit_range<kWeighs>(row, first, bits, [&](Element element, Sum measure) {
+    visit_range(row, first, bits, [&](Element element) {
       const unsigned place = atomicAdd(&shared.listed, 1u);
       if (place >= kRoom) return;
       shared.list[place] = element;
-      shared.measures[place] = measure;
+      shared.measures[place] = measure_of<kWeighs>(element);
     });
     __syncthreads();
     if (shared.listed <= kRoom) break;
@@ -182,6 +189,7 @@ __device__ __forceinline__ Element find(const Row& row, Shared& shared, Bound&& 
 
 __device__ __forceinline__ int64_t draw(Row& row, Shared& shared, int64_t node) {
   const SampleTokens& args = *row.args;
+  row.last = last_of_weight(1);
   if (args.top_k > 0)
     row.last = find<false>(row, shared, [&](Sum all) {
       const Sum wanted = static_cast<unsigned>(args.top_k);
@@ -189,8 +197,7 @@ __device__ __forceinline__ int64_t draw(Row& row, Shared& shared, int64_t node) 
     });
   if (args.top_p < 1)
     row.last = find<true>(row, shared, [&](Sum all) { return sampling::sum_reaching(args.top_p, all); });
-  const uint64_t least = sampling::least_weight(args.min_p);
-  if (least > 1) row.least = least;
+  if (args.min_p > 0) row.last = min(row.last, last_of_weight(sampling::least_weight(args.min_p)));
   const uint32_t index = static_cast<uint32_t>(args.known_count[0] + args.depths[node]);
   const RandomDraw random(args.seed, RandomStream::kSampling, index);
   const Element drawn =
@@ -198,7 +205,7 @@ __device__ __forceinline__ int64_t draw(Row& row, Shared& shared, int64_t node) 
   return static_cast<int64_t>(drawn & ((Element{1} << kTokenBits) - 1));
 }
 
-__global__ void __launch_bounds__(kThreads) sample_tokens_kernel(const SampleTokens args) {
+__global__ void __launch_bounds__(kThreads, 2) sample_tokens_kernel(const SampleTokens args) {
   wait_for_inputs();
   let_next_start();
   Shared& shared = *shared_memory<Shared>();

@@ -166,7 +166,7 @@ void DeviceSteps::make_room() {
 }
 
 void DeviceSteps::start_step() {
-  if (!tree_->step) tree_->step = backend_.capture([this] { enqueue(*tree_); });
+  if (!tree_->step) tree_->step = backend_.capture([this, tree = tree_] { enqueue(*tree); });
   tree_->step->replay();
   ++started_;
   done_[started_ % 2]->record();

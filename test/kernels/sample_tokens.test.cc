@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "base/sampling.h"
 #include "draft_trees.h"
 #include "harness.h"
 #include "ops/sample_tokens.h"
@@ -111,6 +112,26 @@ const Test crowds("sample_tokens of crowded logits", [](Check& check) {
     compare_with_cpu(check, std::vector<float>(2 * vocabulary, 0.5f), 2, options);
     compare_with_cpu(check, close, 2, options);
   }
+});
+
+// The arithmetic that every engine shares: near the exponential, and never rising, around every power of two
+// and anywhere.
+const Test weights("weights of sample_tokens", [](Check& check) {
+  check.require(sampling::weight(0) == sampling::kFullWeight, "the most probable token has another weight");
+  check.require(sampling::weight(sampling::kFarthest) == 0, "the farthest token has a weight");
+  const auto hold = [&](uint32_t first, uint32_t count) {
+    for (uint32_t distance = first; distance < first + count; ++distance) {
+      const double exact = std::exp(distance * -0x1p-26) * 0x1p40;
+      const double found = static_cast<double>(sampling::weight(distance));
+      check.require(std::abs(found - exact) <= exact * 0x1p-28 + 1,
+                    "the weight at " + std::to_string(distance) + " is not its exponential");
+      check.require(sampling::weight(distance + 1) <= sampling::weight(distance),
+                    "the weight rises at " + std::to_string(distance));
+    }
+  };
+  for (int power = 1; power < 40; ++power)
+    hold(static_cast<uint32_t>(power * std::log(2.0) * 0x1p26) - 200, 400);
+  for (int i = 0; i < 200; ++i) hold(static_cast<uint32_t>(check.random().integer(0, 2000000000)), 200);
 });
 
 const Test large("sample_tokens of a large vocabulary", [](Check& check) {
