@@ -1,6 +1,6 @@
 // The closed part of the tree attention: a tile of rows over the closed blocks of one span, through matrix
-// instructions. A row's result depends on its own query and the span's keys and values: blocks run in order
-// of position, and a block that a row does not see leaves the row's bits as they are.
+// instructions. A row's result depends on its own query and the keys and values that it sees: blocks run in
+// order of position, and the result is stored behind the last one that the row sees.
 #pragma once
 #include "kernels/attention_tile.h"
 #include "kernels/launcher.h"
@@ -114,100 +114,63 @@ __device__ __forceinline__ void hide_unseen(Fragments<1, kBlockPositions / 8>& s
     }
 }
 
-// Span number `slot` of those that the tile sees.
+// What a warp finds its own in: 16 rows of the tile, shared with the other sharers of these rows.
 template <int kHeadDim, int kSharers>
-__device__ __forceinline__ void attend_span(const TreeProblem& problem, const TileExtent& extent, int slot) {
+struct RowsWarp {
   using T = ClosedTile<kHeadDim, kSharers>;
-  const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
-  const int sharer = warp % kSharers, warp_row = warp / kSharers * 16;
-  const int span = extent.first_span + slot;
-  const int begin = max(extent.begin, span_begin(span)), end = min(extent.end, span_begin(span + 1));
-  const int tiles = (end - begin) / kBlockPositions * 2;  // of keys and of values, in turns
+  int lane = static_cast<int>(threadIdx.x) % 32;
+  int sharer = static_cast<int>(threadIdx.x) / 32 % kSharers;
+  int first_row = static_cast<int>(threadIdx.x) / 32 / kSharers * 16;  // within the tile
 
-  const HeadGroup heads = head_group(problem);
-  const int head_dim = static_cast<int>(problem.args.head_dim);
-  const int64_t cache_offset = heads.key_head * problem.args.capacity * head_dim;
-  const TileSource keys = {problem.args.keys + cache_offset, head_dim, head_dim, problem.aligned};
-  const TileSource values = {problem.args.values + cache_offset, head_dim, head_dim, problem.aligned};
-  Bf16* const ring = shared_memory<Bf16>();
-  Bf16* const queries = ring + T::kQueries;
-  float* const exchange = reinterpret_cast<float*>(ring + T::kScores) + warp_row * T::kScoreStride +
-                          lane / 4 * T::kScoreStride + lane % 4 * 2;
-  const auto fetch = [&](int tile) {
-    if (tile < tiles)
-      load_tile<kBlockPositions, kHeadDim, kTreeThreads>(ring + tile % T::kRing * T::kTile,
-                                                         tile % 2 == 0 ? keys : values,
-                                                         begin + tile / 2 * kBlockPositions, end);
-    commit_copies();
-  };
-
-  load_queries<T::kRows, kHeadDim>(queries, problem, heads);  // come with the first keys
-#pragma unroll
-  for (int tile = 0; tile < T::kRing - 1; ++tile) fetch(tile);
-  Seen* const all_seen = reinterpret_cast<Seen*>(shared_memory<unsigned char>() + T::kSeen);
-  if (threadIdx.x < T::kRows) {
-    const int row = static_cast<int>(threadIdx.x);
-    const Seen seen = row_seen(problem, extent.prefix, row);
-    all_seen[row] = seen;
-    if (row < problem.rows_of_tile() && !seen.any(begin, end))
-      problem.partial_stats[problem.partial_row(slot, problem.first_row() + row)] = make_float2(-INFINITY, 0);
+  __device__ const Bf16* queries() const {
+    return shared_memory<Bf16>() + T::kQueries + first_row * kTileStride<kHeadDim>;
   }
-  const Seen* const own_seen = all_seen + warp_row + lane / 4;
+  // Of the thread's rows g and g + 8: elements 0 and 8.
+  __device__ const Seen* seen() const {
+    return reinterpret_cast<const Seen*>(shared_memory<unsigned char>() + T::kSeen) + first_row + lane / 4;
+  }
+  // A thread's scores of row g + 8 half and the 8 keys of block j, among the exchanged ones.
+  __device__ float2* exchanged(int half, int j) const {
+    float* const scores = reinterpret_cast<float*>(shared_memory<Bf16>() + T::kScores);
+    return reinterpret_cast<float2*>(scores + (first_row + lane / 4 + half * 8) * T::kScoreStride + j * 8 +
+                                     lane % 4 * 2);
+  }
 
-  RowsState state;
-  Fragments<1, 2> output[T::kColumnPairs];
+  // The scores of the sharer's keys; to be exchanged where there are others.
+  __device__ void score(const Bf16* keys, Fragments<1, kBlockPositions / 8>& scores) const {
+    Fragments<1, T::kKeyBlocks> own;
+    set_zero(own);
+    multiply_rows<kHeadDim>(own, queries(), keys + sharer * T::kKeyBlocks * 8 * kTileStride<kHeadDim>);
 #pragma unroll
-  for (int i = 0; i < T::kColumnPairs; ++i) set_zero(output[i]);
-  for (int tile = 0; tile < tiles; tile += 2) {
-    const int block = begin + tile / 2 * kBlockPositions;
-    wait_for_copies<T::kRing - 2>();
-    __syncthreads();  // the keys are there, and nobody reads the tile that is fetched over
-    // The same for all sharers of the rows.
-    const int block_end = block + kBlockPositions;
-    const bool wanted =
-        __any_sync(0xFFFFFFFFu, own_seen[0].any(block, block_end) || own_seen[8].any(block, block_end));
-    fetch(tile + T::kRing - 1);
-    Fragments<1, kBlockPositions / 8> scores;
-    if (wanted) {
-      Fragments<1, T::kKeyBlocks> own;
-      set_zero(own);
-      const Bf16* const own_keys =
-          ring + tile % T::kRing * T::kTile + sharer * T::kKeyBlocks * 8 * kTileStride<kHeadDim>;
-      multiply_rows<kHeadDim>(own, queries + warp_row * kTileStride<kHeadDim>, own_keys);
+    for (int j = 0; j < T::kKeyBlocks; ++j)
 #pragma unroll
-      for (int j = 0; j < T::kKeyBlocks; ++j)
-#pragma unroll
-        for (int half = 0; half < 2; ++half) {
-          if constexpr (kSharers == 1) {
-            scores[0][j][half * 2] = own[0][j][half * 2];
-            scores[0][j][half * 2 + 1] = own[0][j][half * 2 + 1];
-          } else {
-            *reinterpret_cast<float2*>(exchange + half * 8 * T::kScoreStride +
-                                       (sharer * T::kKeyBlocks + j) * 8) =
-                make_float2(own[0][j][half * 2], own[0][j][half * 2 + 1]);
-          }
+      for (int half = 0; half < 2; ++half)
+        if constexpr (kSharers == 1) {
+          scores[0][j][half * 2] = own[0][j][half * 2];
+          scores[0][j][half * 2 + 1] = own[0][j][half * 2 + 1];
+        } else {
+          *exchanged(half, sharer * T::kKeyBlocks + j) =
+              make_float2(own[0][j][half * 2], own[0][j][half * 2 + 1]);
         }
-    }
-    wait_for_copies<T::kRing - 2>();
-    __syncthreads();  // the values are there, and the exchanged scores
-    fetch(tile + T::kRing);
-    if (!wanted) continue;
+  }
+
+  // The scores of all sharers, behind a barrier.
+  __device__ void exchange(Fragments<1, kBlockPositions / 8>& scores) const {
     if constexpr (kSharers > 1)
 #pragma unroll
       for (int j = 0; j < kBlockPositions / 8; ++j)
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
-          const float2 pair = *reinterpret_cast<const float2*>(exchange + half * 8 * T::kScoreStride + j * 8);
+          const float2 pair = *exchanged(half, j);
           scores[0][j][half * 2] = pair.x;
           scores[0][j][half * 2 + 1] = pair.y;
         }
-    const Seen low = own_seen[0], high = own_seen[8];
-    if (!low.all(block, block_end) || !high.all(block, block_end)) hide_unseen(scores, low, high, block);
-    float correction[2];
-    weigh(scores, problem.scale, state, correction);
-    PackedFragments<1, kBlockPositions / 8> weights;
-    pack_fragments(scores, weights);
-    const Bf16* const value_tile = ring + (tile + 1) % T::kRing * T::kTile;
+  }
+
+  // output = correction * output + weights * values, the sharer's columns of it: every kSharers-th 16.
+  __device__ void add_values(Fragments<1, 2> (&output)[T::kColumnPairs], const float (&correction)[2],
+                             const PackedFragments<1, kBlockPositions / 8>& weights,
+                             const Bf16* values) const {
 #pragma unroll
     for (int i = 0; i < T::kColumnPairs; ++i) {
       const int pair = i * kSharers + sharer;
@@ -216,19 +179,19 @@ __device__ __forceinline__ void attend_span(const TreeProblem& problem, const Ti
       for (int j = 0; j < 2; ++j)
 #pragma unroll
         for (int e = 0; e < 4; ++e) output[i][0][j][e] *= correction[e / 2];
-      multiply_weights<kHeadDim>(output[i], weights, value_tile + pair * 16);
+      multiply_weights<kHeadDim>(output[i], weights, values + pair * 16);
     }
+  }
 
-    // A row's result is what there is behind the last block that it sees: what blocks behind leave in its
-    // registers is never used.
-    const bool ends[2] = {low.any(block, block_end) && block_end == min(low.end, end),
-                          high.any(block, block_end) && block_end == min(high.end, end)};
-    if (!__any_sync(0xFFFFFFFFu, ends[0] || ends[1])) continue;
+  // The partial results of those of the thread's two rows that `wanted` names.
+  __device__ void store(const TreeProblem& problem, int slot, const bool (&wanted)[2], const RowsState& state,
+                        const Fragments<1, 2> (&output)[T::kColumnPairs]) const {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const float sum = row_sum(state.sum[half]);
-      if (!ends[half]) continue;
-      const int64_t partial = problem.partial_row(slot, problem.first_row() + warp_row + half * 8 + lane / 4);
+      if (!wanted[half]) continue;
+      const int64_t partial =
+          problem.partial_row(slot, problem.first_row() + first_row + half * 8 + lane / 4);
       if (sharer == 0 && lane % 4 == 0)
         problem.partial_stats[partial] = make_float2(state.highest[half], sum);
       float* const to = problem.partial_outputs + partial * kHeadDim + lane % 4 * 2;
@@ -241,6 +204,81 @@ __device__ __forceinline__ void attend_span(const TreeProblem& problem, const Ti
           store_pair(to + pair * 16 + j * 8, output[i][0][j][half * 2], output[i][0][j][half * 2 + 1]);
       }
     }
+  }
+};
+
+// Finds out what each row of the tile sees, and notes for those that see nothing of [begin, end) that this
+// span brings them nothing.
+template <int kRows>
+__device__ __forceinline__ void look_at_rows(Seen* all_seen, const TreeProblem& problem, int prefix, int slot,
+                                             int begin, int end) {
+  const int row = static_cast<int>(threadIdx.x);
+  if (row >= kRows) return;
+  const Seen seen = row_seen(problem, prefix, row);
+  all_seen[row] = seen;
+  if (row < problem.rows_of_tile() && !seen.any(begin, end))
+    problem.partial_stats[problem.partial_row(slot, problem.first_row() + row)] = make_float2(-INFINITY, 0);
+}
+
+// Span number `slot` of those that the tile sees.
+template <int kHeadDim, int kSharers>
+__device__ __forceinline__ void attend_span(const TreeProblem& problem, const TileExtent& extent, int slot) {
+  using T = ClosedTile<kHeadDim, kSharers>;
+  const int span = extent.first_span + slot;
+  const int begin = max(extent.begin, span_begin(span)), end = min(extent.end, span_begin(span + 1));
+  const int tiles = (end - begin) / kBlockPositions * 2;  // of keys and of values, in turns
+  const HeadGroup heads = head_group(problem);
+  const int head_dim = static_cast<int>(problem.args.head_dim);
+  const int64_t cache_offset = heads.key_head * problem.args.capacity * head_dim;
+  const TileSource keys = {problem.args.keys + cache_offset, head_dim, head_dim, problem.aligned};
+  const TileSource values = {problem.args.values + cache_offset, head_dim, head_dim, problem.aligned};
+  Bf16* const ring = shared_memory<Bf16>();
+  const auto fetch = [&](int tile) {
+    if (tile < tiles)
+      load_tile<kBlockPositions, kHeadDim, kTreeThreads>(ring + tile % T::kRing * T::kTile,
+                                                         tile % 2 == 0 ? keys : values,
+                                                         begin + tile / 2 * kBlockPositions, end);
+    commit_copies();
+  };
+
+  load_queries<T::kRows, kHeadDim>(ring + T::kQueries, problem, heads);  // come with the first keys
+#pragma unroll
+  for (int tile = 0; tile < T::kRing - 1; ++tile) fetch(tile);
+  look_at_rows<T::kRows>(reinterpret_cast<Seen*>(shared_memory<unsigned char>() + T::kSeen), problem,
+                         extent.prefix, slot, begin, end);
+
+  const RowsWarp<kHeadDim, kSharers> warp;
+  const Seen* const seen = warp.seen();
+  RowsState state;
+  Fragments<1, 2> output[T::kColumnPairs];
+#pragma unroll
+  for (int i = 0; i < T::kColumnPairs; ++i) set_zero(output[i]);
+  for (int tile = 0; tile < tiles; tile += 2) {
+    const int block = begin + tile / 2 * kBlockPositions, block_end = block + kBlockPositions;
+    wait_for_copies<T::kRing - 2>();
+    __syncthreads();  // the keys are there, and nobody reads the tile that is fetched over
+    fetch(tile + T::kRing - 1);
+    // The same for all sharers of the rows.
+    const bool wanted =
+        __any_sync(0xFFFFFFFFu, seen[0].any(block, block_end) || seen[8].any(block, block_end));
+    Fragments<1, kBlockPositions / 8> scores;
+    if (wanted) warp.score(ring + tile % T::kRing * T::kTile, scores);
+    wait_for_copies<T::kRing - 2>();
+    __syncthreads();  // the values are there, and the exchanged scores
+    fetch(tile + T::kRing);
+    if (!wanted) continue;
+    warp.exchange(scores);
+    const Seen low = seen[0], high = seen[8];
+    if (!low.all(block, block_end) || !high.all(block, block_end)) hide_unseen(scores, low, high, block);
+    float correction[2];
+    weigh(scores, problem.scale, state, correction);
+    PackedFragments<1, kBlockPositions / 8> weights;
+    pack_fragments(scores, weights);
+    warp.add_values(output, correction, weights, ring + (tile + 1) % T::kRing * T::kTile);
+    // What blocks behind the last one that a row sees leave in its registers is never used.
+    const bool ends[2] = {low.any(block, block_end) && block_end == min(low.end, end),
+                          high.any(block, block_end) && block_end == min(high.end, end)};
+    if (__any_sync(0xFFFFFFFFu, ends[0] || ends[1])) warp.store(problem, slot, ends, state, output);
   }
 }
 

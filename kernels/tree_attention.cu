@@ -33,7 +33,6 @@ __global__ void __launch_bounds__(kTreeThreads, (ClosedTile<kHeadDim, kSharers>:
     if (in_tile < problem.tile_nodes && node < problem.nodes)
       attend_open<kHeadDim>(problem, extent.prefix, problem.first_node + node);
   }
-  __syncthreads();  // nobody uses shared memory any more
   uint32_t* const ticket = problem.tickets + blockIdx.z * gridDim.x + blockIdx.x;
   const unsigned blocks = static_cast<unsigned>(problem.open_blocks + extent.spans);
   if (arrives_last(ticket, blocks, shared_memory<unsigned>())) merge_parts<kHeadDim>(problem, extent.spans);

@@ -78,7 +78,9 @@ Nodes random_nodes(Random& random, const Heads& heads, int64_t prefix, std::vect
   return nodes;
 }
 
-// The outputs [nodes, heads * head_dim]. scratch_bytes: of what there is, 0: all.
+constexpr int64_t kPoisonedBytes = 1 << 20;
+
+// The outputs [nodes, heads * head_dim]. scratch_bytes: of what there is, 0: all. Scratch memory holds NaN.
 std::vector<Bf16> on_device(Check& check, const Nodes& nodes, int64_t scratch_bytes = 0) {
   const DeviceArray<Bf16> query(check, nodes.query);
   const DeviceArray<Bf16> keys(check, nodes.keys);
@@ -88,6 +90,7 @@ std::vector<Bf16> on_device(Check& check, const Nodes& nodes, int64_t scratch_by
   const DeviceArray<Bf16> output(check, nodes.count() * nodes.width());
   Launch where = check.where();
   if (scratch_bytes > 0) where.scratch_bytes = scratch_bytes;
+  check.ok(check.device().fill(where.scratch, 0xFF, kPoisonedBytes, where.stream), "fill");
   check.finish(tree_attention(TreeAttention{.query = query.data(),
                                             .keys = keys.data(),
                                             .values = values.data(),
