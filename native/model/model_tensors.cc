@@ -14,8 +14,7 @@ Tensor ModelTensors::tensor(const TensorSpec& spec) {
   Tensor view;
   view.dtype = model_.read_dtype();
   for (int64_t size : spec.shape) view.shape[view.rank++] = size;
-  bytes_.resize(static_cast<size_t>(view.bytes()));
-  view.data = bytes_.data();
+  view.data = copies_.emplace_back(static_cast<size_t>(view.bytes())).data();
   model_.read_tensor(spec, view.data);
   return view;
 }

@@ -14,12 +14,13 @@ class ModelTensors : public TensorSource {
   // `model` must outlive the source.
   explicit ModelTensors(const Model& model);
   bool has(const std::string& name) const override;
-  Tensor tensor(const TensorSpec& spec) override;  // in the model's read_dtype()
+  Tensor tensor(const TensorSpec& spec) override;  // a copy in the model's read_dtype()
+  void release() override { copies_.clear(); }
 
  private:
   const Model& model_;
   std::unordered_set<std::string> names_;
-  std::vector<uint8_t> bytes_;
+  std::vector<std::vector<uint8_t>> copies_;
 };
 
 }  // namespace msn

@@ -33,8 +33,16 @@ void check_dtype(const Backend& backend, Dtype wanted) {
   if (wanted != own)
     throw Error(ErrorCode::kUnsupported,
                 "device '" + backend.info().kind + "' trains in " + dtype_name(own) + ", not in " +
-                    dtype_name(wanted) + "; the weights that are updated are F32 in either",
+                    dtype_name(wanted) + "; use dtype 'auto', or another device",
                 "dtype");
+}
+
+// Weights and gradients in f32, weights once more where products take another dtype, two moments.
+std::string memory_advice(const Backend& backend, MomentFormat moments) {
+  const bool coded = moments == MomentFormat::k8Bit, rounded = backend.traits().activations != Dtype::kF32;
+  const int bytes = 4 + 4 + (rounded ? 2 : 0) + (coded ? 1 + 1 : 4 + 4);
+  return "The state of a training run takes about " + std::to_string(bytes) + " bytes for each weight" +
+         (coded ? "" : "; optimizer.moments: '8bit' takes 6 less");
 }
 
 }  // namespace
@@ -130,10 +138,7 @@ Trainer::Trainer(std::shared_ptr<Backend> backend, const ModelShape& shape, Tens
                  const TrainerOptions& options) {
   check_shape(shape);
   if (options.dtype) check_dtype(*backend, *options.dtype);
-  const bool coded = options.optimizer.moments == MomentFormat::k8Bit;
-  state_ = with_memory_advice(std::string("The state of a training run takes ") +
-                                  (coded ? "about 10" : "16") + " bytes for each weight" +
-                                  (coded ? "" : "; optimizer.moments: '8bit' takes 6 less"),
+  state_ = with_memory_advice(memory_advice(*backend, options.optimizer.moments),
                               [&] { return std::make_unique<State>(std::move(backend), shape, options); });
   state_->weights.read_from(weights);
 }

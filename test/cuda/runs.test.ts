@@ -9,6 +9,7 @@ import type { StepEvent } from '../../ts/train/events';
 import { train, type TrainOptions } from '../../ts/train/train';
 import { describeCudaShared } from '../support/cuda';
 import { modelFolder } from '../support/models';
+import { Safetensors } from '../support/safetensors';
 import { temporaryFolder } from '../support/temporary-folder';
 import {
   readTrainingReference,
@@ -62,6 +63,23 @@ function expectNear(received: Numbers[], expected: Numbers[]): void {
   });
 }
 
+/** Distance of a moment in two checkpoints, as a part of its length; over all tensors. */
+function momentDistance(file: string, one: string, other: string): number {
+  const [first, second] = [one, other].map((folder) => new Safetensors(join(folder, file))) as [
+    Safetensors,
+    Safetensors,
+  ];
+  let [distance, whole] = [0, 0];
+  for (const { name } of first.entries) {
+    const [a, b] = [first.values(name), second.values(name)];
+    a.forEach((value, index) => {
+      distance += (value - b[index]!) ** 2;
+      whole += value ** 2;
+    });
+  }
+  return Math.sqrt(distance / whole);
+}
+
 const states = ['model.safetensors', 'first-moments.safetensors', 'second-moments.safetensors'];
 const hashes = (checkpoint: string): string[] => states.map((file) => sha256(join(checkpoint, file)));
 /** A folder that holds a run's checkpoint of `step` alone, as if it had been killed behind it. */
@@ -113,19 +131,49 @@ describeCudaShared('a training run on CUDA', () => {
     expectNear(await numbersOf(options(model, { packing: true, sequenceLength: 64, batchSize: 1 })), plain);
   });
 
-  test('8-bit moments: near the f32 ones, resumed with the same bits, taken up by the CPU', async () => {
+  test("8-bit moments: near f32 ones and the CPU's, resumed with the same bits, taken up by the CPU", async () => {
     const coded: Partial<TrainOptions> = {
       ...noisy,
       optimizer: { ...referenceOptimizer, moments: '8bit' },
     };
     const whole = options(model, coded);
     const numbers = await numbersOf(whole);
-    expectNear(numbers, await numbersOf(options(model, noisy)));
+    const exact = options(model, noisy);
+    expectNear(numbers, await numbersOf(exact));
+    const cpu = options(model, { ...coded, device: 'cpu' });
+    expectNear(await numbersOf(cpu), numbers);
+    const checkpoints = [exact, cpu].map(({ output }) => join(output, 'checkpoint-6'));
+    for (const file of states.slice(1))
+      for (const checkpoint of checkpoints)
+        expect(momentDistance(file, join(whole.output, 'checkpoint-6'), checkpoint)).toBeLessThan(0.05);
     const resumed = options(model, { ...coded, output: killedAt(2, whole) });
     expect(await numbersOf(resumed)).toEqual(numbers.slice(2));
     expect(hashes(join(resumed.output, 'checkpoint-6'))).toEqual(hashes(join(whole.output, 'checkpoint-6')));
     const onCpu = options(model, { ...coded, device: 'cpu', output: killedAt(2, whole) });
     expectNear(await numbersOf(onCpu), numbers.slice(2));
+  });
+
+  test('begins with a model in memory as with its folder, whatever device holds it', async () => {
+    const folder = 'llama-bf16-file';
+    const data = writeRows('rows', readTrainingReference(model).batch);
+    const fromFolder = options(model, { model: modelFolder(folder), data });
+    const expected = await numbersOf(fromFolder);
+    for (const device of ['cpu', 'cuda'] as const) {
+      await using inMemory = await loadModel(modelFolder(folder), { device });
+      const run = options(model, { model: inMemory, data });
+      expect(await numbersOf(run)).toEqual(expected);
+      expect(hashes(join(run.output, 'checkpoint-4'))).toEqual(
+        hashes(join(fromFolder.output, 'checkpoint-4')),
+      );
+    }
+  });
+
+  test('refuses to compute in f32, and says what it computes in', async () => {
+    await expect(train(options(model, { dtype: 'f32' }))).rejects.toMatchObject({
+      code: 'ERR_UNSUPPORTED',
+      message: expect.stringMatching(/trains in BF16, not in F32; use dtype 'auto'/) as string,
+    });
+    await expect(train(options(model, { dtype: 'bf16', steps: 1 }))).resolves.toMatchObject({ steps: 1 });
   });
 
   test('evaluates, and leaves a model that loads on either device', async () => {
