@@ -51,7 +51,7 @@ struct Row {
   const float* logits;  // [vocabulary]
   const Shared* shared;
   float penalty;
-  float temperature;
+  float units;  // of distance, in a logit
   float highest;
   Element last;  // elements behind it are cut off
 
@@ -68,7 +68,7 @@ struct Row {
     return penalty != 1 && is_penalized(token) ? sampling::penalized(logit, penalty) : logit;
   }
   __device__ __forceinline__ Element element(int64_t token) const {
-    return Element{sampling::distance(highest, score(token), temperature)} << kTokenBits | Element(token);
+    return Element{sampling::distance(highest, score(token), units)} << kTokenBits | Element(token);
   }
 };
 
@@ -182,9 +182,7 @@ __device__ __forceinline__ Element find(const Row& row, Shared& shared, Bound&& 
     if (before < wanted && wanted <= before + shared.measures[i]) shared.found = shared.list[i];
   }
   __syncthreads();
-  const Element found = shared.found;
-  __syncthreads();
-  return found;
+  return shared.found;
 }
 
 __device__ __forceinline__ int64_t draw(Row& row, Shared& shared, int64_t node) {
@@ -215,7 +213,7 @@ __global__ void __launch_bounds__(kThreads, 2) sample_tokens_kernel(const Sample
   row.logits = args.logits + node * args.vocabulary;
   row.shared = &shared;
   row.penalty = static_cast<float>(args.repetition_penalty);
-  row.temperature = sampling::usable_temperature(args.temperature);
+  row.units = args.temperature != 0 ? sampling::units_of_logit(args.temperature) : 0;
   if (row.penalty != 1) read_path(args, node, shared);
 
   Rank rank = kNoRank;

@@ -26,15 +26,20 @@ MSN_HOST_DEVICE inline float penalized(float logit, float penalty) {
   return logit > 0 ? logit / penalty : rounded_product(logit, penalty);
 }
 
-// A temperature above 0 as a float above 0.
-MSN_HOST_DEVICE inline float usable_temperature(double temperature) {
-  return temperature > 0x1p-149 ? static_cast<float>(temperature) : 0x1p-149f;
+// Units of distance in a logit. The temperature is above 0.
+MSN_HOST_DEVICE inline float units_of_logit(double temperature) {
+  const double units = 0x1p26 / temperature;
+  return units < 0x1p127 ? static_cast<float>(units) : 0x1p127f;  // never infinite: 0 stays 0 in distance()
 }
 
-// (highest - logit) / temperature. `highest` is finite, the temperature above 0.
-MSN_HOST_DEVICE inline uint32_t distance(float highest, float logit, float temperature) {
-  const float units = rounded_product((highest - logit) / temperature, 0x1p26f);
+// (highest - logit) / temperature. `highest` is finite.
+MSN_HOST_DEVICE inline uint32_t distance(float highest, float logit, float units_of_logit) {
+  const float units = (highest - logit) * units_of_logit;
   return units < 0x1p31f ? static_cast<uint32_t>(units) : kFarthest;  // NaN is far
+}
+
+MSN_HOST_DEVICE inline uint32_t product_high(uint32_t a, uint32_t b) {
+  return static_cast<uint32_t>((uint64_t{a} * b) >> 32);
 }
 
 // exp(-distance), off by at most 2^-28 of itself and one unit; it never rises with the distance.
@@ -43,13 +48,13 @@ MSN_HOST_DEVICE inline uint64_t weight(uint32_t distance) {
   // exp(-d) = 2^-(whole + part)
   const uint64_t exponent = distance * kLog2E;  // in units of 2^-58
   const uint32_t whole = static_cast<uint32_t>(exponent >> 58);
-  const uint64_t part = (exponent >> 26) & 0xFFFFFFFFu;  // in units of 2^-32
+  const uint32_t part = static_cast<uint32_t>(exponent >> 26);  // in units of 2^-32
   // 2^-part = 1 - part (c1 - part (c2 - ...)), coefficients in units of 2^-32, minimax over [0, 1].
   constexpr uint32_t kCoefficients[] = {63221u,     659694u,     5725852u,   41309332u,
                                         238388304u, 1031764990u, 2977044472u};
-  uint64_t sum = 4186u;
-  for (const uint32_t coefficient : kCoefficients) sum = coefficient - ((sum * part) >> 32);
-  const uint64_t power = (uint64_t{1} << 32) - ((sum * part) >> 32);
+  uint32_t sum = 4186u;
+  for (const uint32_t coefficient : kCoefficients) sum = coefficient - product_high(sum, part);
+  const uint64_t power = (uint64_t{1} << 32) - product_high(sum, part);
   return (power << 8) >> whole;
 }
 

@@ -100,10 +100,10 @@ int32_t choose(const SampleTokens& args, int64_t node, float* scores, uint64_t* 
   const int32_t best = best_of(scores, vocabulary);
   const float highest = scores[best];
   if (args.temperature == 0 || !(__builtin_fabsf(highest) < -kNothing)) return best;
-  const float temperature = sampling::usable_temperature(args.temperature);
+  const float units = sampling::units_of_logit(args.temperature);
   int64_t count = 0;
   for (int32_t token = 0; token < vocabulary; ++token) {
-    const uint32_t distance = sampling::distance(highest, scores[token], temperature);
+    const uint32_t distance = sampling::distance(highest, scores[token], units);
     if (sampling::weight(distance) > 0) candidates[count++] = candidate(distance, token);
   }
   sort(candidates, count);
