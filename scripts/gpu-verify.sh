@@ -40,8 +40,22 @@ if [ -n "$smollm2" ] && python3 bench/gpu/model_table.py "$smollm2" > "$work/smo
 else
   note "SmolLM2-135M" skipped 0 "MSN_SMOLLM2 names no folder of the model"
 fi
+# The same text with both methods, through the command line.
+same_text_through_node() {
+  local method
+  for method in autoregressive tr-jacobi; do
+    node dist/cli/main.js generate "$smollm2" "The history of the number zero begins" --raw --max-new-tokens 256 \
+      --device cuda --method $method > "$work/$method.txt" || return 1
+  done
+  cmp "$work/autoregressive.txt" "$work/tr-jacobi.txt"
+}
+export smollm2
+export -f same_text_through_node
 if command -v node >/dev/null && [ -f dist/cli/main.js ] && [ "$shim" = 0 ]; then
-  stage "msn doctor" 20 node dist/cli/main.js doctor
+  expect "msn doctor" 20 node dist/cli/main.js doctor
+  [ -n "$smollm2" ] && expect "SmolLM2-135M through Node" 60 same_text_through_node
+else
+  note "through Node" skipped 0 "no Node, no built package, or the shim"
 fi
 
 if [ "$shim" = 1 ]; then

@@ -44,6 +44,7 @@ if [ -n "$node" ]; then
     mkdir -p "$root/node_modules/$(dirname "$package")"
     cp -rL "node_modules/$package" "$root/node_modules/$package"
   done
+  find "$root/node_modules/tokenizers" -name '*.node' ! -name '*linux-x64-gnu*' -delete
 fi
 
 tar -czf "$output" -C "$folder" makesomenoise

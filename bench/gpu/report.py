@@ -92,6 +92,9 @@ def describe_time(line, chip):
 
 
 def git_commit():
+    packed = pathlib.Path("COMMIT")  # pack-gpu.sh leaves it
+    if packed.exists():
+        return packed.read_text().strip()
     try:
         run = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
         return run.stdout.strip()
