@@ -254,12 +254,13 @@ struct Exactness {
     expect(on_device(check, nodes, scratch_bytes), path.back(), alone, nodes.name());
   }
   // Every position computed in prefill chunks.
-  void prefill(int64_t chunk, const std::vector<std::pair<int64_t, std::vector<Bf16>>>& alone) const {
+  void prefill(int64_t chunk, const std::vector<std::pair<int64_t, std::vector<Bf16>>>& alone,
+               int64_t scratch_bytes = 0) const {
     const int64_t width = text.heads.heads * text.heads.head_dim;
     for (int64_t first = 0; first < text.length; first += chunk) {
       const int64_t count = std::min(chunk, text.length - first);
       const Nodes nodes = text.nodes(check.random(), first, chain_of(count), all_of(count), true, window, 0);
-      const std::vector<Bf16> output = on_device(check, nodes);
+      const std::vector<Bf16> output = on_device(check, nodes, scratch_bytes);
       for (const auto& [position, expected] : alone)
         if (position >= first && position < first + count)
           check.same(rows_of(output, position - first, 1, width), expected,
@@ -287,6 +288,8 @@ void check_exactness(Check& check, const Heads& heads, int64_t window,
     exactness.tree(position, std::min<int64_t>(position, kDeepestTreeNode), 70, expected, 1 << 17);
   }
   exactness.prefill(330, alone);
+  exactness.prefill(330, alone, 1 << 16);  // in launches of some tiles, or of some heads
+  exactness.prefill(330, alone, 1 << 14);
   exactness.prefill(61, alone);
 }
 
