@@ -1,6 +1,6 @@
 /**
  * The tests of the CUDA engine as a whole run where a CUDA device is: on a machine with a GPU, or anywhere on the host
- * shim (npm run build:shim; MSN_CUDA_SHIM=1 npx jest test/cuda). Elsewhere they skip visibly.
+ * shim (npm run test:cuda). Elsewhere they skip visibly.
  */
 import { loadNative } from '../../ts/native/load';
 import { hasShared } from './testing';
