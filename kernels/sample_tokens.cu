@@ -10,6 +10,7 @@
 #include "kernels/launcher.h"
 #include "kernels/ptx.h"
 #include "kernels/rank.h"
+#include "kernels/runs.h"
 #include "kernels/sample_tokens.h"
 
 namespace msn::kernels {
@@ -21,10 +22,16 @@ constexpr int kElementBits = 31 + kTokenBits;
 constexpr int kRangeBits = 11;
 constexpr int kRanges = 1 << kRangeBits;
 constexpr int kRangesOfThread = kRanges / kThreads;
+constexpr int kRun = 8;      // neighbouring logits that a thread reads at once
 constexpr int kRoom = 1024;  // elements that are compared with each other
 
 using Element = unsigned long long;
 using Sum = unsigned long long;
+
+struct Sampling {
+  SampleTokens args;
+  bool whole;  // rows consist of aligned runs
+};
 
 struct Shared {
   union {
@@ -49,26 +56,38 @@ struct Shared {
 struct Row {
   const SampleTokens* args;
   const float* logits;  // [vocabulary]
+  bool whole;           // Sampling::whole
   const Shared* shared;
   float penalty;
   float units;  // of distance, in a logit
   float highest;
   Element last;  // elements behind it are cut off
 
-  __device__ __forceinline__ bool is_penalized(int64_t token) const {
+  __device__ __forceinline__ bool is_penalized(int token) const {
     if (args->is_known[token]) return true;
     if (!(shared->path_bits[token / 32 % 32] >> token % 32 & 1)) return false;
     for (int32_t i = 0; i < shared->path_length; ++i)
       if (shared->path[i] == token) return true;
     return false;
   }
-  __device__ __forceinline__ float score(int64_t token) const {
-    const float logit = logits[token];
+  __device__ __forceinline__ float score(int token, float logit) const {
     if (logit != logit) return -INFINITY;
     return penalty != 1 && is_penalized(token) ? sampling::penalized(logit, penalty) : logit;
   }
-  __device__ __forceinline__ Element element(int64_t token) const {
-    return Element{sampling::distance(highest, score(token), units)} << kTokenBits | Element(token);
+  // Calls visit(token, score) for all tokens, shared out among the threads of the block.
+  template <class Visit>
+  __device__ __forceinline__ void visit_scores(Visit&& visit) const {
+    const int vocabulary = static_cast<int>(args->vocabulary);
+    for (int first = static_cast<int>(threadIdx.x) * kRun; first < vocabulary; first += kThreads * kRun) {
+      float run[kRun];
+      if (whole)
+        load_run<true>(logits + first, vocabulary - first, run);
+      else
+        load_run<false>(logits + first, vocabulary - first, run);
+#pragma unroll
+      for (int i = 0; i < kRun; ++i)
+        if (first + i < vocabulary) visit(first + i, score(first + i, run[i]));
+    }
   }
 };
 
@@ -106,10 +125,11 @@ __device__ __forceinline__ void read_path(const SampleTokens& args, int64_t node
 // `first` does.
 template <class Visit>
 __device__ __forceinline__ void visit_range(const Row& row, Element first, int bits, Visit&& visit) {
-  for (int64_t token = threadIdx.x; token < row.args->vocabulary; token += kThreads) {
-    const Element element = row.element(token);
+  row.visit_scores([&](int token, float score) {
+    const Element distance = sampling::distance(row.highest, score, row.units);
+    const Element element = distance << kTokenBits | static_cast<unsigned>(token);
     if (element <= row.last && element >> bits == first >> bits) visit(element);
-  }
+  });
 }
 
 // The sum over all ranges, and in shared memory the range in which it reaches bound(sum).
@@ -185,7 +205,7 @@ __device__ __forceinline__ Element find(const Row& row, Shared& shared, Bound&& 
   return shared.found;
 }
 
-__device__ __forceinline__ int64_t draw(Row& row, Shared& shared, int64_t node) {
+__device__ __forceinline__ int32_t draw(Row& row, Shared& shared, int64_t node) {
   const SampleTokens& args = *row.args;
   row.last = last_of_weight(1);
   if (args.top_k > 0)
@@ -200,30 +220,31 @@ __device__ __forceinline__ int64_t draw(Row& row, Shared& shared, int64_t node) 
   const RandomDraw random(args.seed, RandomStream::kSampling, index);
   const Element drawn =
       find<true>(row, shared, [&](Sum all) { return sampling::sum_exceeding(random, all); });
-  return static_cast<int64_t>(drawn & ((Element{1} << kTokenBits) - 1));
+  return static_cast<int32_t>(drawn & ((Element{1} << kTokenBits) - 1));
 }
 
-__global__ void __launch_bounds__(kThreads, 2) sample_tokens_kernel(const SampleTokens args) {
+__global__ void __launch_bounds__(kThreads, 2) sample_tokens_kernel(const Sampling sampled) {
   wait_for_inputs();
   let_next_start();
+  const SampleTokens& args = sampled.args;
   Shared& shared = *shared_memory<Shared>();
   const int64_t node = blockIdx.x;
   Row row;
   row.args = &args;
   row.logits = args.logits + node * args.vocabulary;
+  row.whole = sampled.whole;
   row.shared = &shared;
   row.penalty = static_cast<float>(args.repetition_penalty);
   row.units = args.temperature != 0 ? sampling::units_of_logit(args.temperature) : 0;
   if (row.penalty != 1) read_path(args, node, shared);
 
   Rank rank = kNoRank;
-  for (int64_t token = threadIdx.x; token < args.vocabulary; token += kThreads)
-    rank = higher(rank, rank_of(row.score(token), token));
-  const int64_t best = index_of(block_highest<kThreads>(rank, shared.ranks));
-  row.highest = row.score(best);
+  row.visit_scores([&](int token, float score) { rank = higher(rank, rank_of(score, token)); });
+  const int best = static_cast<int>(index_of(block_highest<kThreads>(rank, shared.ranks)));
+  row.highest = row.score(best, row.logits[best]);
   const bool draws = args.temperature != 0 && fabsf(row.highest) < INFINITY;
-  const int64_t choice = draws ? draw(row, shared, node) : best;
-  if (threadIdx.x == 0) args.choices[node] = static_cast<int32_t>(choice);
+  const int32_t choice = draws ? draw(row, shared, node) : best;
+  if (threadIdx.x == 0) args.choices[node] = choice;
 }
 
 }  // namespace
@@ -231,7 +252,8 @@ __global__ void __launch_bounds__(kThreads, 2) sample_tokens_kernel(const Sample
 Status sample_tokens(const SampleTokens& args, const Launch& where) {
   const Grid grid{dim3(static_cast<unsigned>(args.nodes)), dim3(kThreads),
                   static_cast<int64_t>(sizeof(Shared))};
-  return launch(sample_tokens_kernel, grid, args, where);
+  const Sampling sampled{args, whole_runs<kRun>(args.vocabulary, args.logits)};
+  return launch(sample_tokens_kernel, grid, sampled, where);
 }
 
 }  // namespace msn::kernels

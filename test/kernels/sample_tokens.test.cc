@@ -84,6 +84,7 @@ const Test like_cpu("sample_tokens", [](Check& check) {
   for (const Options& options : kAllOptions) {
     compare_with_cpu(check, check.random().normal(nodes * 50, 3), nodes, options);
     compare_with_cpu(check, check.random().normal(nodes * 1, 3), nodes, options);
+    compare_with_cpu(check, check.random().normal(2 * 96, 3), 2, options);  // whole runs
     if (!check.tiny()) compare_with_cpu(check, check.random().normal(3 * 1001, 2), 3, options);
   }
 });
