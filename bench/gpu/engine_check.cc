@@ -82,10 +82,6 @@ std::vector<NamedShape> random_shapes(bool tiny) {
   return shapes;
 }
 
-std::vector<int32_t> slice(const std::vector<int32_t>& tokens, size_t first, size_t count) {
-  return {tokens.begin() + static_cast<int64_t>(first), tokens.begin() + static_cast<int64_t>(first + count)};
-}
-
 // A tree behind a prefix: what one step of decoding verifies.
 struct Tree {
   std::vector<int32_t> prefix, tokens, parents;
