@@ -302,6 +302,20 @@ const Test exact("tree_attention exactness", [](Check& check) {
   check_exactness(check, {4, 2, 16}, 150, {20, 149, 150, 223, 259, 329});
 });
 
+// Head sizes at which warps share rows and columns in other ways.
+const Test exact_sizes("tree_attention exactness of head sizes", [](Check& check) {
+  if (check.tiny()) return;
+  for (const int64_t head_dim : {32, 64, 80, 96, 112, 128, 256}) {
+    const Text text(check.random(), {2, 1, head_dim}, 240);
+    const Exactness exactness{check, text, 0};
+    for (const int64_t position : {162, 239}) {
+      const std::vector<Bf16> alone = exactness.alone(position);
+      exactness.chain(position, 40, 2, true, 0, alone);
+      exactness.tree(position, 5, 12, alone);
+    }
+  }
+});
+
 // Where spans of another length begin.
 const Test exact_far("tree_attention exactness far behind", [](Check& check) {
   if (check.tiny()) return;
