@@ -7,9 +7,8 @@
 // What an earlier build of the folder was asked for stays.
 // Debug builds go to build-debug/, those with address and undefined-behaviour sanitizers to build-sanitize/build/
 // (so that MAKESOMENOISE_PREBUILD=build-sanitize makes node-gyp-build load the addon from there).
-const fs = require('node:fs');
 const path = require('node:path');
-const { buildWithCmakeJs, root } = require('./cmake-js.cjs');
+const { buildWithCmakeJs, cudaDecided, root } = require('./cmake-js.cjs');
 
 const asked = (option) => process.argv.includes(option);
 const options = ['--CDMSN_TESTING=ON'];
@@ -22,13 +21,8 @@ if (asked('--sanitize')) {
   options.push('-D', '-O', folder);
 }
 
-/** Whether an earlier configuration of the folder decided on the CUDA module. */
-function cudaDecided() {
-  const cache = path.join(folder, 'CMakeCache.txt');
-  return fs.existsSync(cache) && /^MSN_CUDA:/m.test(fs.readFileSync(cache, 'utf8'));
-}
 if (asked('--cuda')) options.push('--CDMSN_CUDA=ON', '--CDMSN_CUDA_REPORT=ON');
-else if (!cudaDecided()) options.push('--CDMSN_CUDA=OFF');
+else if (!cudaDecided(folder)) options.push('--CDMSN_CUDA=OFF');
 if (asked('--shim')) options.push('--CDMSN_CUDA_SHIM=ON');
 const target = process.argv.find((option) => option.startsWith('--target='))?.slice('--target='.length);
 process.exit(buildWithCmakeJs(options, target));

@@ -6,6 +6,7 @@
 const { spawnSync } = require('node:child_process');
 const path = require('node:path');
 const fs = require('node:fs');
+const { findNvcc } = require('./nvcc.cjs');
 
 const root = path.join(__dirname, '..');
 
@@ -18,14 +19,6 @@ const tolerated = [
 ];
 
 const columns = ['80', '86', '89', '90a', '100', '120'];
-
-function findNvcc() {
-  const folders = [process.env.CUDA_HOME, process.env.CUDA_PATH, '/usr/local/cuda', '/opt/cuda']
-    .filter(Boolean)
-    .map((folder) => path.join(folder, 'bin', 'nvcc'));
-  const candidates = [process.env.CUDACXX, 'nvcc', ...folders].filter(Boolean);
-  return candidates.find((nvcc) => spawnSync(nvcc, ['--version']).status === 0);
-}
 
 function demangled(names) {
   const { stdout, status } = spawnSync('c++filt', { input: names.join('\n'), encoding: 'utf8' });

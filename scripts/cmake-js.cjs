@@ -1,6 +1,7 @@
 'use strict';
 // Runs a step of cmake-js for this package, on all cores. Needs none of the devDependencies.
 const { spawnSync } = require('node:child_process');
+const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 
@@ -25,4 +26,10 @@ function buildWithCmakeJs(options, target) {
   );
 }
 
-module.exports = { buildWithCmakeJs, root };
+/** Whether an earlier configuration of a build folder decided on the CUDA module. */
+function cudaDecided(folder) {
+  const cache = path.join(folder, 'CMakeCache.txt');
+  return fs.existsSync(cache) && /^MSN_CUDA:/m.test(fs.readFileSync(cache, 'utf8'));
+}
+
+module.exports = { buildWithCmakeJs, cudaDecided, root };

@@ -15,12 +15,12 @@ function filesUnder(root, folder) {
     .sort();
 }
 
-/** Changes with every native source, the build description and the package's version; not with tests' sources. */
+/** Changes with every source of the package, the build description and the package's version. */
 function nativeSourceHash(root) {
   const hash = crypto.createHash('sha256');
-  const testing = path.join('native', 'testing') + path.sep;
+  const forTests = [path.join('native', 'testing') + path.sep, path.join('kernels', 'shim') + path.sep];
   const files = [...filesUnder(root, 'native'), ...filesUnder(root, 'kernels'), 'CMakeLists.txt'];
-  for (const file of files.filter((name) => !name.startsWith(testing))) {
+  for (const file of files.filter((name) => !forTests.some((folder) => name.startsWith(folder)))) {
     const content = fs.readFileSync(path.join(root, file));
     hash.update(`${file.split(path.sep).join('/')}\0${content.length}\0`).update(content);
   }

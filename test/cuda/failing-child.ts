@@ -34,7 +34,7 @@ const config: ModelConfigInput = {
 };
 const prompt = Int32Array.from({ length: 32 }, (_, index) => (index * 7) % 512);
 const write = (model: Model, maxNewTokens: number) =>
-  generate(model, { tokens: prompt, maxNewTokens, eosTokens: [], decoding: { retrieval: false } });
+  generate(model, { tokens: prompt, maxNewTokens, eosTokens: [], decoding: { tree: { nodes: 8 } } });
 
 /** From now on no device has memory left, but for `spare` bytes. */
 function fillMemory(spare: number): void {

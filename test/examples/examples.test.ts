@@ -13,6 +13,7 @@ beforeAll(() => {
   execFileSync('npm', ['pack', '--loglevel', 'error', '--pack-destination', scratch], {
     cwd: root,
     stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, MSN_CUDA: 'OFF' }, // which takes minutes to compile, and no example needs a GPU
   });
   tarball = join(
     scratch,

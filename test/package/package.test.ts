@@ -37,11 +37,12 @@ function run(command: string, args: string[], cwd: string, env: NodeJS.ProcessEn
   return { status, output: stdout, errors: stderr };
 }
 
-/** The environment without what npm tells the scripts of this checkout. */
+/** The environment without what npm tells the scripts of this checkout, and without a choice of CUDA module. */
 function clean(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(
     Object.entries(env).filter(
-      ([name]) => !/^(npm_(lifecycle|package|config_local|command)|INIT_CWD|JEST_|NODE_ENV)/.test(name),
+      ([name]) =>
+        !/^(npm_(lifecycle|package|config_local|command)|INIT_CWD|JEST_|NODE_ENV|MSN_CUDA)/.test(name),
     ),
   );
 }
@@ -94,7 +95,9 @@ let path: string;
 
 beforeAll(() => {
   path = pathWithoutCompilers();
-  const packed = run('npm', ['pack', '--pack-destination', scratch], root);
+  // The CUDA module takes minutes to compile; a stand-in shows below where it goes.
+  const packed = run('npm', ['pack', '--pack-destination', scratch], root, { MSN_CUDA: 'OFF' });
+  expect(packed.errors).toContain('prebuild: without the CUDA module, because MSN_CUDA is OFF');
   if (packed.status !== 0) throw new Error(packed.output + packed.errors);
   tarball = join(
     scratch,
@@ -133,6 +136,7 @@ test('the tarball holds what runs and what compiles, and nothing else', () => {
     'build',
     'node_modules',
     'native/testing',
+    'kernels/shim',
     '.ci',
     'tsconfig.json',
   ])
@@ -140,6 +144,48 @@ test('the tarball holds what runs and what compiles, and nothing else', () => {
   const files = readdirSync(installed, { recursive: true }) as string[];
   expect(files.filter((name) => /\.(js|ts)\.map$/.test(name))).toEqual([]);
   expect(files.filter((name) => name.endsWith('.node'))).toHaveLength(1);
+  expect(files.filter((name) => name.includes('.so'))).toEqual([]);
+  expect(files.filter((name) => /^kernels.*\.cu$/.test(name)).length).toBeGreaterThan(10);
+});
+
+describe('with the CUDA module', () => {
+  const moduleFile = 'libmakesomenoise_cuda.so';
+  const platform = `${process.platform}-${process.arch}`;
+
+  test('the tarball holds it beside the addon, and nothing of the shim', () => {
+    const placed = join(root, 'prebuilds', platform, moduleFile);
+    writeFileSync(placed, 'a stand-in');
+    try {
+      const packed = run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], root);
+      const [{ files }] = JSON.parse(packed.output) as [{ files: Array<{ path: string }> }];
+      const paths = files.map((file) => file.path);
+      expect(paths).toContain(`prebuilds/${platform}/${moduleFile}`);
+      expect(paths.filter((name) => name.includes('shim'))).toEqual([]);
+    } finally {
+      rmSync(placed);
+    }
+  });
+
+  test('the installed package finds it beside the addon and uses it where a GPU is', () => {
+    const source = join(root, 'test', 'cuda', 'fake_module.cc');
+    const beside = join(project, 'node_modules', 'makesomenoise', 'prebuilds', platform, moduleFile);
+    const flags = ['-std=c++20', '-O2', '-shared', '-fPIC', `-I${root}`, `-I${join(root, 'native')}`];
+    expect(run(process.env.CXX ?? 'g++', [...flags, source, '-o', beside], root)).toMatchObject({
+      status: 0,
+    });
+    try {
+      const found = useIt(
+        'devices.cjs',
+        `const { devices, createModel } = require('makesomenoise');
+         createModel(${JSON.stringify(config)}).then((model) => {
+           console.log(devices().map(({ kind, name }) => kind + ' ' + name).join('; '), model.info.device);
+         });`,
+      );
+      expect(found).toMatch(/^cpu .+; cuda:0 Fake GPU cuda:0$/m);
+    } finally {
+      rmSync(beside);
+    }
+  });
 });
 
 test('CommonJS, ECMAScript modules and a worker_thread generate the same tokens', () => {

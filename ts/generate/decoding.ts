@@ -4,18 +4,24 @@ import type { NativeDraftPaths, NativeGenerationRequest, NativeModule } from '..
 import { boolean, either, exactly, integer, oneOf, options, seed } from '../validate';
 
 /**
+ * Positions of the tree that 'auto' takes on CUDA: the paper's tree, cut to whole tiles of the matrix products. There a
+ * step reads all weights for one position as for 64, and reading them is most of it.
+ */
+const cudaTreeNodes = 64;
+
+/**
  * The tree that 'auto' takes on the CPU: two retrieved tokens and the model's best guess. A step costs the more the more
  * positions it has (bench suite verify), so a large tree pays only where drafts are accepted far more often than they
  * are on ordinary text.
  */
-function autoTree({ topK, depth, retrieval }: CheckedDecoding): number[][] {
+function cpuTree({ topK, depth, retrieval }: CheckedDecoding): number[][] {
   const paths = retrieval === false ? [[0], [0, 0]] : [[topK], [topK, topK], [0]];
   return paths.filter((path) => path.length <= depth);
 }
 
 /** Which guesses are verified together in one step. */
 export type DraftTreeOption =
-  /** Chosen for the device. */
+  /** Chosen for the device: 4 positions on the CPU, 64 of the paper's tree on CUDA. */
   | 'auto'
   /** The 69 positions of the paper: the retrieved chain and Medusa's 63 paths. */
   | 'paper'
@@ -68,10 +74,11 @@ type NativeDecoding = Pick<
   'pathOffsets' | 'pathColumns' | 'depth' | 'width' | 'retrieval' | 'minMatch' | 'noiseSeed'
 >;
 
-/** The options as the native decoder takes them. */
+/** The options as the native decoder takes them. `device` ('cpu', 'cuda:0') matters to the tree 'auto' alone. */
 export function nativeDecoding(
   native: Pick<NativeModule, 'draftPaths'>,
   wanted: CheckedDecoding,
+  device: string,
 ): NativeDecoding {
   const { depth, noiseSeed } = wanted;
   const none = { retrieval: false, minMatch: 2, noiseSeed };
@@ -84,7 +91,7 @@ export function nativeDecoding(
       const { retrieval } = wanted;
       const minMatch = typeof retrieval === 'object' ? retrieval.minMatch : 2;
       return {
-        ...treePaths(native, wanted),
+        ...treePaths(native, wanted, device),
         depth,
         width: wanted.topK,
         retrieval: retrieval !== false,
@@ -95,9 +102,16 @@ export function nativeDecoding(
   }
 }
 
-function treePaths(native: Pick<NativeModule, 'draftPaths'>, decoding: CheckedDecoding): NativeDraftPaths {
+function treePaths(
+  native: Pick<NativeModule, 'draftPaths'>,
+  decoding: CheckedDecoding,
+  device: string,
+): NativeDraftPaths {
   const { tree, depth, topK } = decoding;
-  if (tree === 'auto') return flattenPaths(autoTree(decoding));
+  if (tree === 'auto')
+    return device === 'cpu'
+      ? flattenPaths(cpuTree(decoding))
+      : native.draftPaths('nodes', cudaTreeNodes, depth, topK);
   if (tree === 'paper') return native.draftPaths('paper', 0, depth, topK);
   if ('nodes' in tree) return native.draftPaths('nodes', tree.nodes, depth, topK);
   return flattenPaths(tree.paths);

@@ -103,7 +103,7 @@ async function runGeneration(
           maxNewTokens: wanted.maxNewTokens,
           endOfSequence: wanted.eosTokens ?? description.eosTokens,
           ...nativeSampling(wanted.sampling),
-          ...nativeDecoding(module, wanted.decoding),
+          ...nativeDecoding(module, wanted.decoding, native.device.kind),
         },
         (milliseconds) => (output.statistics.prefillMs = milliseconds),
         take,

@@ -128,5 +128,5 @@ function decode(
 /** Greedy TR-Jacobi with the paper's tree. */
 export const evaluationDecoding = (native: Pick<NativeModule, 'draftPaths'>) => ({
   ...nativeSampling(samplingSchema.parse({})),
-  ...nativeDecoding(native, decodingSchema.parse({ tree: 'paper' })),
+  ...nativeDecoding(native, decodingSchema.parse({ tree: 'paper' }), 'cpu'),
 });

@@ -3,7 +3,8 @@ import { loadNative } from '../../../ts/native/load';
 import { validate } from '../../../ts/validate';
 import { errorOf } from '../../support/folders';
 
-const resolve = (decoding: object) => nativeDecoding(loadNative(), validate(decodingSchema, decoding));
+const resolve = (decoding: object, device = 'cpu') =>
+  nativeDecoding(loadNative(), validate(decodingSchema, decoding), device);
 const pathsOf = ({ pathOffsets, pathColumns }: ReturnType<typeof resolve>): number[][] =>
   Array.from({ length: pathOffsets.length - 1 }, (_, index) =>
     Array.from(pathColumns.subarray(pathOffsets[index], pathOffsets[index + 1])),
@@ -15,6 +16,12 @@ test('the default is TR-Jacobi with a small tree', () => {
   expect(pathsOf(decoding)).toEqual([[10], [10, 10], [0]]);
   expect(pathsOf(resolve({ topK: 3, depth: 1 }))).toEqual([[3], [0]]);
   expect(pathsOf(resolve({ retrieval: false }))).toEqual([[0], [0, 0]]);
+});
+
+test("on CUDA the tree is the first 64 positions of the paper's", () => {
+  expect(pathsOf(resolve({}, 'cuda:1'))).toEqual(pathsOf(resolve({ tree: { nodes: 64 } })));
+  expect(pathsOf(resolve({}, 'cuda:1'))).toHaveLength(63);
+  expect(pathsOf(resolve({ tree: { nodes: 3 } }, 'cuda:0'))).toHaveLength(2);
 });
 
 test('the paper tree has 69 positions, the chain first', () => {
