@@ -27,6 +27,9 @@ else
   build=build-gpu
   kernel_tests=$build/kernels/kernel_tests_gpu
   export MSN_CUDA_MODULE=$PWD/$build/libmakesomenoise_cuda.so
+  # The engine looks for cuBLASLt in the Python environment that is named here.
+  : "${VIRTUAL_ENV:=$(python3 -c 'import sys; print(sys.prefix)')}"
+  export VIRTUAL_ENV
   if ! nvidia-smi -L >/dev/null 2>&1; then
     echo "$0: no NVIDIA GPU here (nvidia-smi -L fails); --shim checks the scripts without one" >&2
     exit 1

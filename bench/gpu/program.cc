@@ -189,7 +189,8 @@ std::shared_ptr<Backend> open_backend(const std::string& device) {
   options.device = device;
   std::shared_ptr<Backend> backend = make_backend(options, nullptr);
   const DeviceInfo info = backend->info();
-  std::printf("%s: %s%s\n", info.kind.c_str(), info.name.c_str(), info.shim ? " (host shim)" : "");
+  std::printf("%s: %s%s%s%s\n", info.kind.c_str(), info.name.c_str(), info.shim ? " (host shim)" : "",
+              info.library.empty() ? "" : "; large products: ", info.library.c_str());
   std::fflush(stdout);
   return backend;
 }
