@@ -233,9 +233,14 @@ __global__ void votes_kernel(const BlockArgs args) {
   wait_for_inputs();
   const int thread = static_cast<int>(threadIdx.x);
   const int threads = static_cast<int>(blockDim.x);
-  args.results[thread] = __syncthreads_count(thread % 3 == 0);
-  args.results[threads + thread] = __syncthreads_and(thread < threads);
-  args.results[2 * threads + thread] = __syncthreads_or(thread == threads);
+  const int counted = __syncthreads_count(thread % 3 == 0);
+  const int all = __syncthreads_and(thread < threads);
+  const int any = __syncthreads_or(thread == threads);
+  if (blockIdx.x == 0) {
+    args.results[thread] = counted;
+    args.results[threads + thread] = all;
+    args.results[2 * threads + thread] = any;
+  }
   atomicAdd(&args.counts[0], 2u);
   atomicMax(&args.counts[1], threadIdx.x + blockIdx.x * blockDim.x);
   atomicInc(&args.counts[2], 6u);
