@@ -23,6 +23,19 @@ constexpr int kStepChunks = 2;  // chunks whose weights and tokens are on their 
 constexpr int kSlots = 4;       // loads of 16 bytes of a step, for each of a lane's four weight rows
 constexpr int kLaneRows = 4;
 
+// From compute capability 10.0 on the compiler needs more registers for the same code, and the largest
+// variants would spill.
+constexpr int kNeedsRegisters = 10;
+#if defined(__CUDA_ARCH__)
+constexpr int kMajor = __CUDA_ARCH__ / 100;
+#else
+constexpr int kMajor = 0;
+#endif
+template <class Weight>
+MSN_HOST_DEVICE constexpr bool has_registers(int token_tiles, int major) {
+  return major < kNeedsRegisters || token_tiles <= (sizeof(Weight) == 2 ? 10 : 8);
+}
+
 // What depends on the type of the weights.
 template <class Weight>
 struct Format {
@@ -88,7 +101,7 @@ template <class Weight, int kTokenTiles>
 struct LinearThread {
   using F = Format<Weight>;
   // Whether weights are loaded while a tile is finished; with many tokens their registers are needed then.
-  static constexpr bool kAcrossTiles = kTokenTiles <= 10;
+  static constexpr bool kAcrossTiles = kTokenTiles <= 10 && (sizeof(Weight) == 2 || kMajor < kNeedsRegisters);
 
   // Up to kStepChunks chunks of one tile; count 0: nothing.
   struct Step {
@@ -428,7 +441,8 @@ struct LinearThread {
 
 template <class Weight, int kTokenTiles>
 __global__ void __launch_bounds__(kThreads, kTokenTiles <= 2 ? 2 : 1) linear_kernel(const LinearCall call) {
-  LinearThread<Weight, kTokenTiles>(call).run(shared_memory<unsigned char>());
+  if constexpr (has_registers<Weight>(kTokenTiles, kMajor))
+    LinearThread<Weight, kTokenTiles>(call).run(shared_memory<unsigned char>());
 }
 
 struct Variant {
@@ -471,7 +485,9 @@ Status launch_linear(const Variant (&variants)[kVariants], const Linear& args, c
   };
   const Variant* chosen = nullptr;
   for (const Variant& variant : variants) {
-    if (shared_bytes(variant) > device.shared_bytes_per_block || scratch_bytes(variant) > where.scratch_bytes)
+    if (shared_bytes(variant) > device.shared_bytes_per_block ||
+        scratch_bytes(variant) > where.scratch_bytes ||
+        !has_registers<Weight>(variant.token_tiles, device.major))
       break;
     chosen = &variant;
     if (variant.token_tiles * kTileTokens >= args.rows) break;
