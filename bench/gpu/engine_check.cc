@@ -2,11 +2,14 @@
 // losslessness, training.
 //   engine_check [--device cuda] [--size full | tiny] [--model-table FILE] [--results FILE]
 // With --model-table (model_table.py) only losslessness, on that model.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
 
+#include "kernels/bf16.h"
 #include "model_table.h"
+#include "ops/cross_entropy.h"
 #include "program.h"
 #include "runtime/decoding.h"
 #include "runtime/draft_tree.h"
@@ -102,16 +105,20 @@ std::vector<float> logits_of(const Model& model, const Tree& tree) {
       model, {.prefix = tree.prefix, .tokens = tree.tokens, .parents = tree.parents, .chunk = 64}, {});
 }
 
-void check_logits(Report& report, const std::string& name, const Model& model, const Model& reference,
-                  int64_t prefix) {
-  const Tree tree = random_tree(model.shape(), prefix);
-  const std::vector<float> actual = logits_of(model, tree), expected = logits_of(reference, tree);
+double relative_error(const std::vector<float>& actual, const std::vector<float>& expected) {
   double difference = 0, norm = 0;
   for (size_t i = 0; i < expected.size(); ++i) {
     difference += std::pow(double{actual[i]} - expected[i], 2);
     norm += std::pow(double{expected[i]}, 2);
   }
-  const double error = std::sqrt(difference / norm);
+  return std::sqrt(difference / norm);
+}
+
+void check_logits(Report& report, const std::string& name, const Model& model, const Model& reference,
+                  int64_t prefix) {
+  const Tree tree = random_tree(model.shape(), prefix);
+  const std::vector<float> actual = logits_of(model, tree), expected = logits_of(reference, tree);
+  const double error = relative_error(actual, expected);
   report.add("logits: " + name, error <= kLogitTolerance, error,
              formatted("relative error %.2e", error) + formatted(", tolerance %.2e", kLogitTolerance));
 }
@@ -135,6 +142,67 @@ void check_exactness(Report& report, const std::string& name, const Model& model
   report.add("exactness: " + name, different == 0, static_cast<double>(different),
              std::to_string(different) + " of " + std::to_string(tree.tokens.size()) +
                  " nodes of a tree differ from the chain of their path");
+}
+
+// The output head's loss over more rows than a chunk of logits holds, on one engine.
+struct Loss {
+  std::vector<float> losses, hidden_gradient, head_gradient;
+};
+
+Loss loss_of(Backend& backend, int64_t rows, int64_t hidden, int64_t vocabulary) {
+  const Dtype activations = backend.traits().activations;
+  Workspace memory(backend);
+  LinearCrossEntropy head;
+  memory.plan(&head.hidden, activations, {rows, hidden});
+  memory.plan(&head.head, activations, {vocabulary, hidden});
+  memory.plan(&head.targets, Dtype::kI32, {rows});
+  memory.plan(&head.losses, Dtype::kF32, {rows});
+  memory.plan(&head.hidden_gradient, activations, {rows, hidden});
+  memory.plan(&head.head_gradient, Dtype::kF32, {vocabulary, hidden});
+  memory.commit();
+  head.gradient_scale = 1.0f / static_cast<float>(rows);
+  const auto upload = [&](const Tensor& tensor, uint64_t seed) {
+    std::vector<uint16_t> rounded;
+    std::vector<float> values;
+    for (const int32_t number : random_tokens(tensor.elements(), 256, seed)) {
+      values.push_back(static_cast<float>(number - 128) / 64);  // what bf16 holds
+      rounded.push_back(kernels::to_bf16(values.back()).bits);
+    }
+    const void* const source =
+        activations == Dtype::kBf16 ? static_cast<const void*>(rounded.data()) : values.data();
+    backend.copy_from_host(tensor.data, source, tensor.bytes());
+  };
+  upload(head.hidden, 21);
+  upload(head.head, 22);
+  std::vector<int32_t> targets = random_tokens(rows, vocabulary, 23);
+  for (size_t row = 0; row < targets.size(); row += 7) targets[row] = -1;
+  backend.copy_from_host(head.targets.data, targets.data(), head.targets.bytes());
+  backend.run(head);
+  const auto download = [&](const Tensor& tensor) {
+    std::vector<float> values(static_cast<size_t>(tensor.elements()));
+    if (tensor.dtype == Dtype::kF32) {
+      backend.copy_to_host(values.data(), tensor.data, tensor.bytes());
+      return values;
+    }
+    std::vector<kernels::Bf16> rounded(values.size());
+    backend.copy_to_host(rounded.data(), tensor.data, tensor.bytes());
+    for (size_t i = 0; i < values.size(); ++i) values[i] = kernels::to_float(rounded[i]);
+    return values;
+  };
+  return {download(head.losses), download(head.hidden_gradient), download(head.head_gradient)};
+}
+
+void check_loss(Report& report, Backend& backend, Backend& reference, int64_t rows, int64_t hidden,
+                int64_t vocabulary) {
+  constexpr double kTolerance = 0.01;  // the logits' gradient is rounded to bf16
+  const Loss actual = loss_of(backend, rows, hidden, vocabulary);
+  const Loss expected = loss_of(reference, rows, hidden, vocabulary);
+  const double error = std::max({relative_error(actual.losses, expected.losses),
+                                 relative_error(actual.hidden_gradient, expected.hidden_gradient),
+                                 relative_error(actual.head_gradient, expected.head_gradient)});
+  report.add("loss in chunks: " + std::to_string(rows) + " x " + std::to_string(vocabulary),
+             error <= kTolerance, error,
+             formatted("relative error %.2e", error) + formatted(", tolerance %.2e", kTolerance));
 }
 
 struct Text {
@@ -249,6 +317,10 @@ void check_random_models(Report& report, const std::shared_ptr<Backend>& backend
     check_losslessness(report, name, model, tiny ? 1 : 6, 60, tiny ? 24 : 200, 0);
     check_losslessness(report, name, model, tiny ? 1 : 3, 60, tiny ? 12 : 100, 0.8);
   }
+  if (tiny)
+    check_loss(report, *backend, *cpu, 300, 16, 4096);
+  else
+    check_loss(report, *backend, *cpu, 3000, 64, 128256);
   const NamedShape trained = random_shapes(tiny)[tiny ? 0 : 2];
   const int64_t steps = tiny ? 3 : 20, documents = tiny ? 3 : 8, length = tiny ? 20 : 200;
   check_training(report, trained.name, trained.shape, backend, cpu, steps, documents, length);
