@@ -3,4 +3,8 @@
 process.env.MSN_CUDA_SHIM ??= '1';
 
 /** @type {import('jest').Config} */
-module.exports = { ...require('./jest.config.cjs'), roots: ['<rootDir>/test/cuda'] };
+module.exports = {
+  ...require('./jest.config.cjs'),
+  roots: ['<rootDir>/test/cuda'],
+  testPathIgnorePatterns: ['/node_modules/'],
+};

@@ -59,8 +59,11 @@ const Test graphs("device graphs", [](Check& check) {
   check.ok(device.synchronize(stream), "synchronize");
   check.ok(device.begin_capture(stream), "begin to record");
   const Status launched = rms_norm_forward({.input = input.data(),
+                                            .addend = nullptr,
+                                            .sum = nullptr,
                                             .weight = weight.data(),
                                             .output = output.data(),
+                                            .inverse_rms = nullptr,
                                             .rows = 1,
                                             .width = width,
                                             .epsilon = 0},
