@@ -50,7 +50,7 @@ describe('the search', () => {
       expect((await find({ ...variables, MSN_CUBLASLT: named })).cuda.library).toMatch(why);
   });
 
-  test('beside the module first, then the path of the loader, then CUDA_HOME, then pip', async () => {
+  test('beside the module first, then the path of the loader, then CUDA_HOME, conda, pip', async () => {
     const folder = temporaryFolder();
     const module = join(folder, 'module.so');
     copyFileSync(gpu, module);
@@ -60,6 +60,10 @@ describe('the search', () => {
     variables.VIRTUAL_ENV = join(pip, '..', '..', '..', '..', '..', '..');
     const ofPip = install(pip, 13);
     expect((await find(variables)).cuda.library).toBe(found('13.0.2', ofPip));
+
+    variables.CONDA_PREFIX = temporaryFolder();
+    const ofConda = install(join(variables.CONDA_PREFIX, 'lib'), 12);
+    expect((await find(variables)).cuda.library).toBe(found('13.0.2', ofConda));
 
     variables.CUDA_HOME = temporaryFolder();
     const ofToolkit = install(join(variables.CUDA_HOME, 'lib64'), 13);

@@ -43,6 +43,8 @@ std::vector<fs::path> usual_folders() {
     if (!root.empty()) folders.push_back(fs::path(root) / "lib64");
   }
   folders.push_back("/usr/local/cuda/lib64");
+  const std::string conda = environment("CONDA_PREFIX");
+  if (!conda.empty()) folders.push_back(fs::path(conda) / "lib");
   for (const char* variable : {"VIRTUAL_ENV", "CONDA_PREFIX"}) {
     const std::string root = environment(variable);
     if (!root.empty()) add_pip_folders(root, folders);

@@ -19,8 +19,9 @@ struct CublasLtLibrary {
 
 // Looked for once per process, major version 13 before 12 and none newer than the driver: in what
 // MSN_CUBLASLT names (a file, a folder, or 'off') and nowhere else if it is set; else beside the CUDA module,
-// on the loader's path, in CUDA_HOME and CUDA_PATH, in the folders of pip's nvidia packages. The host shim
-// computes in host memory, which the true library cannot reach: with it, only what MSN_CUBLASLT names.
+// on the loader's path, in CUDA_HOME and CUDA_PATH, in conda's and in the folders of pip's nvidia packages.
+// The host shim computes in host memory, which the true library cannot reach: with it, only what MSN_CUBLASLT
+// names.
 const CublasLtLibrary& cublaslt_library();
 
 }  // namespace msn
