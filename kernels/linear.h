@@ -20,7 +20,7 @@ struct Linear {
   // SwiGLU behind the product: output[rows, outputs / 2] = silu(first half of the outputs) * second half,
   // both in f32; `outputs` is even, without accumulate.
   bool gated;
-  int64_t rows;
+  int64_t rows;  // these three below 2^31
   int64_t inputs;
   int64_t outputs;
 };

@@ -149,9 +149,9 @@ __global__ void __launch_bounds__(ProductBlock<kTile, kTransposeA, kTransposeB>:
   const int end = min(begin + call.slice, static_cast<int>(args.k));
   const int steps = (end - begin + kInner - 1) / kInner;
 
-  const auto copy = [&](int step) {
+  const auto copy = [&](int step, int to) {
     if (step < steps) {
-      unsigned char* const stage = shared + step % kStages * Block::kStageBytes;
+      unsigned char* const stage = shared + to * Block::kStageBytes;
       const int inner = begin + step * kInner;
       TileA::template copy<Block::kThreads>(stage, args.a, args.a_stride, first_row, static_cast<int>(args.m),
                                             inner, end, call.whole_a);
@@ -162,13 +162,15 @@ __global__ void __launch_bounds__(ProductBlock<kTile, kTransposeA, kTransposeB>:
   };
 
   float sums[kHigh][kWide][4] = {};
-  for (int step = 0; step < kStages - 1; ++step) copy(step);
+  for (int step = 0; step < kStages - 1; ++step) copy(step, step);
+  int current = 0;  // stage of the step at hand
   for (int step = 0; step < steps; ++step) {
     wait_for_copies<kStages - 2>();
     __syncthreads();
-    copy(step + kStages - 1);
-    const unsigned char* const stage = shared + step % kStages * Block::kStageBytes;
-#pragma unroll
+    copy(step + kStages - 1, current == 0 ? kStages - 1 : current - 1);
+    const unsigned char* const stage = shared + current * Block::kStageBytes;
+    current = current == kStages - 1 ? 0 : current + 1;
+#pragma unroll 2
     for (int inner = 0; inner < kInner; inner += 16) {
       uint32_t a[kHigh][4];
 #pragma unroll

@@ -17,7 +17,7 @@ struct MatrixProduct {
   bool transpose_a;
   bool transpose_b;
   bool accumulate;  // c_f32 += instead of =
-  int64_t m;
+  int64_t m;        // these three below 2^31
   int64_t n;
   int64_t k;
   int64_t a_stride;

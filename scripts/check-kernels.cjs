@@ -16,10 +16,6 @@ const tolerated = [
     kernel: /^rotary\.cu: rotary_kernel$/,
     reason: 'CUDA reduces angles above 105615 with a small array, inside its cos and sin; once a pass',
   },
-  {
-    kernel: /^matrix_product\.cu: matrix_product_kernel<128, true, false>$/,
-    reason: '8 bytes on 10.0 alone, in the product for machines without cuBLASLt',
-  },
 ];
 
 const columns = ['80', '86', '89', '90a', '100', '120'];
