@@ -74,7 +74,7 @@ test('options out of range', async () => {
 test('a device that is not there is never replaced', async () => {
   const error = await loadError(good, { device: 'cuda' });
   expect(error.code).toBe('ERR_DEVICE');
-  expect(error.message).toContain('no CUDA engine');
+  expect(error.message).toContain("device 'cpu' computes without CUDA");
 });
 
 test('loading can be aborted', async () => {
