@@ -148,6 +148,7 @@ const Test trees("tree_attention", [](Check& check) {
     tree({4, 2, 16}, prefix, random.integer(1, 70), 32, 0);
   for (const int64_t window : {1, 7, 33, 64, 96, 200, 1000})
     tree({4, 2, 16}, random.integer(30, 1500), random.integer(1, 40), 8, window);
+  tree({1, 1, 8}, 131'000, 9, 5, 0);
 });
 
 const Test chains("tree_attention of a chain", [](Check& check) {
