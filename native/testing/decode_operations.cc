@@ -8,15 +8,6 @@
 namespace msn::testing {
 namespace {
 
-template <class Args>
-Function runner(Args (*read)(const Napi::Object&)) {
-  return [read](const Napi::CallbackInfo& info) -> Napi::Value {
-    const auto args = info[0].As<Napi::Object>();
-    backend(args)->run(read(args));
-    return info.Env().Undefined();
-  };
-}
-
 int32_t integer(const Napi::Object& args, const char* name, int32_t fallback) {
   return static_cast<int32_t>(number(args, name, fallback));
 }

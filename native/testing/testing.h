@@ -30,4 +30,14 @@ std::string string(const Napi::Object& args, const char* name, const char* fallb
 // each and kept. Typed arrays are memory of the CPU alone.
 const std::shared_ptr<Backend>& backend(const Napi::Object& args);
 
+// The function that runs the operation whose arguments `read` takes from its one argument.
+template <class Args>
+Function runner(Args (*read)(const Napi::Object&)) {
+  return [read](const Napi::CallbackInfo& info) -> Napi::Value {
+    const auto args = info[0].As<Napi::Object>();
+    backend(args)->run(read(args));
+    return info.Env().Undefined();
+  };
+}
+
 }  // namespace msn::testing

@@ -15,15 +15,6 @@
 namespace msn::testing {
 namespace {
 
-template <class Args>
-Function runner(Args (*read)(const Napi::Object&)) {
-  return [read](const Napi::CallbackInfo& info) -> Napi::Value {
-    const auto args = info[0].As<Napi::Object>();
-    backend(args)->run(read(args));
-    return info.Env().Undefined();
-  };
-}
-
 MatrixProduct matrix_product(const Napi::Object& args) {
   return {tensor(args, "a"),           boolean(args, "transposeA"),   tensor(args, "b"),
           boolean(args, "transposeB"), optional_tensor(args, "bias"), tensor(args, "c"),
