@@ -7,7 +7,8 @@
 
 namespace msn::kernels {
 
-// The kernel reads the weight before the kernel in front of it has ended: that one must not write the weight.
+// The kernel reads the weight before the kernel in front of it has ended: let_next_start (ptx.h) says which
+// kernels must not write it.
 struct Linear {
   const Bf16* input;          // [rows, inputs]
   const Bf16* weight;         // [weight_rows(outputs), weight_stride(inputs)], or null with weight_int8

@@ -6,7 +6,8 @@
 namespace msn::kernels {
 
 // Programmatic dependent launch (compute capability 9.0 and up, else without effect). A kernel waits before
-// it touches anything that an earlier kernel wrote or reads; it may prefetch constant weights before.
+// it touches anything that an earlier kernel wrote or reads; it may load weights before (let_next_start says
+// when).
 __device__ __forceinline__ void wait_for_inputs() {
 #if !defined(__CUDACC__)
   shim::wait_for_inputs();
@@ -15,7 +16,13 @@ __device__ __forceinline__ void wait_for_inputs() {
 #endif
 }
 
-// The next kernel of the stream may be started from here on; it waits for this one's end before it reads.
+// The next kernel of the stream may be started once all blocks of this one are here or gone; it waits for
+// this one's end before it reads. Kernels call it behind wait_for_inputs(), where all that lies in front of
+// them has ended. Those that stand in front of a product in a decode step (rms_norm, tree_attention, swiglu)
+// call it first of all, so that the product's first weights are on their way while the kernel in front of
+// them still runs. Hence the rule: what loads weights before it waits may run beside the kernel in front of
+// it, and where that one calls early, beside the one before that, and so on. None of these may write weights.
+// AdamW calls behind its wait, and a kernel that calls behind its wait follows it.
 __device__ __forceinline__ void let_next_start() {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
   asm volatile("griddepcontrol.launch_dependents;" ::: "memory");

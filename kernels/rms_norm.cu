@@ -17,19 +17,25 @@ constexpr int64_t kPass = kThreads * kRun;  // what a block reads at once
 // it saves them otherwise and loads piece by piece.
 template <int kPasses, bool kWhole>
 __global__ void __launch_bounds__(kThreads, kPasses <= 4 ? 2 : 1) rms_norm_kernel(const RmsNormForward args) {
-  // The weights come with the row while registers last, so that nothing is waited for after the sum.
+  let_next_start();  // a product follows
+  // The weights come before the row while registers last: they lie in memory, the row in a cache.
   constexpr int kEarly = kPasses <= 8 ? kPasses : 1;
-  wait_for_inputs();
-  let_next_start();
   float* const partial = shared_memory<float>();  // [warps]
   const int64_t row = static_cast<int64_t>(blockIdx.x) * args.width;
   const int64_t first = static_cast<int64_t>(threadIdx.x) * kRun;
   float values[kPasses][kRun], weights[kEarly][kRun];
+  if (kEarly == kPasses) {
+#pragma unroll
+    for (int pass = 0; pass < kEarly; ++pass) {
+      const int64_t at = first + pass * kPass;
+      load_run<kWhole>(args.weight + at, args.width - at, weights[pass]);
+    }
+  }
+  wait_for_inputs();
 #pragma unroll
   for (int pass = 0; pass < kPasses; ++pass) {
     const int64_t at = first + pass * kPass;
     load_run<kWhole>(args.input + row + at, args.width - at, values[pass]);
-    if (kEarly == kPasses) load_run<kWhole>(args.weight + at, args.width - at, weights[pass % kEarly]);
   }
   if (args.addend != nullptr) {
     // All are on their way before the first sum is written: the sum may lie where the input does.

@@ -12,7 +12,7 @@ struct RmsNormForward {
   const float* input;   // [rows, width]: the residual stream
   const Bf16* addend;   // [rows, width] or null
   float* sum;           // [rows, width] or null without an addend; may be the input
-  const float* weight;  // [width]
+  const float* weight;  // [width]; may be read before the kernel in front has ended (let_next_start, ptx.h)
   Bf16* output;         // [rows, width]
   float* inverse_rms;   // [rows] or null
   int64_t rows;

@@ -12,8 +12,8 @@ constexpr int kRun = 8;
 
 template <bool kWhole>
 __global__ void __launch_bounds__(kThreads) swiglu_kernel(const SwiGluForward args) {
+  let_next_start();  // a product follows
   wait_for_inputs();
-  let_next_start();
   const uint32_t runs_of_row = static_cast<uint32_t>(divided_up(args.inner, kRun));
   const uint32_t run = blockIdx.x * kThreads + threadIdx.x;
   const int64_t row = run / runs_of_row, i = int64_t{run % runs_of_row} * kRun;

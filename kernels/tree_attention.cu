@@ -20,8 +20,8 @@ constexpr double kLog2E = 1.44269504088896340736;
 template <int kHeadDim, int kSharers>
 __global__ void __launch_bounds__(kTreeThreads, (ClosedTile<kHeadDim, kSharers>::kResident))
     tree_attention_kernel(const TreeProblem problem) {
+  let_next_start();  // a product follows
   wait_for_inputs();
-  let_next_start();
   const TileExtent extent = tile_extent(problem);
   const int slot = static_cast<int>(blockIdx.y) - problem.open_blocks;
   if (slot >= extent.spans) return;  // the grid has room for a full cache
