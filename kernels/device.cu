@@ -1,6 +1,7 @@
 // DeviceFunctions (module.h) on the CUDA runtime, or on the shim's part of it.
 #include <cstring>
 
+#include "kernels/cluster_occupancy.h"
 #include "kernels/cuda.h"
 #include "kernels/device.h"
 
@@ -38,6 +39,7 @@ Status describe(int device, DeviceDescription* description) {
   description->facts.minor = properties.minor;
   description->facts.shared_bytes_per_block = static_cast<int>(properties.sharedMemPerBlockOptin);
   description->facts.dependent_launch = properties.major >= 9;
+  count_clusters(&description->facts);
   description->memory_bytes = static_cast<int64_t>(total_bytes);
   description->free_bytes = static_cast<int64_t>(free_bytes);
   return 0;

@@ -15,6 +15,9 @@ struct DeviceFacts {
   int minor = 0;
   int shared_bytes_per_block = 49152;  // the most a block may have after opting in
   bool dependent_launch = false;       // a kernel may start while the one before it ends (9.0 and up)
+  // How many clusters of 1, 2, 4 and 8 blocks run at the same time when a block fills a multiprocessor; zeros
+  // where there are no clusters (before 9.0).
+  int clusters[4] = {};
 };
 
 // Scratch memory belongs to one stream and holds what the launcher before left in it; the tickets are zero

@@ -8,6 +8,9 @@ struct Grid {
   dim3 blocks;
   dim3 threads;
   int64_t shared_bytes = 0;  // dynamic shared memory of a block
+  // Consecutive blocks along x that run at the same time and read each other's shared memory: 1, 2, 4 or 8.
+  // Above 1 for devices with clusters only (DeviceFacts::clusters), and a divisor of blocks.x.
+  int cluster = 1;
 };
 
 // The block's dynamic shared memory, aligned to 128 bytes. Static shared memory is not used anywhere: the
@@ -34,20 +37,27 @@ Status launch(void (*kernel)(Args), const Grid& grid, const Args& args, const La
                                                     static_cast<int>(grid.shared_bytes));
     if (status != cudaSuccess) return status;
   }
-  cudaLaunchAttribute attribute = {};
-  attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  attribute.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchAttribute attributes[2] = {};
+  unsigned count = 0;
+  if (where.device->dependent_launch) {
+    attributes[count].id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    attributes[count++].val.programmaticStreamSerializationAllowed = 1;
+  }
+  if (grid.cluster > 1) {
+    attributes[count].id = cudaLaunchAttributeClusterDimension;
+    attributes[count++].val.clusterDim = {static_cast<unsigned>(grid.cluster), 1, 1};
+  }
   cudaLaunchConfig_t config = {};
   config.gridDim = grid.blocks;
   config.blockDim = grid.threads;
   config.dynamicSmemBytes = static_cast<size_t>(grid.shared_bytes);
   config.stream = static_cast<cudaStream_t>(where.stream);
-  config.attrs = &attribute;
-  config.numAttrs = where.device->dependent_launch ? 1 : 0;
+  config.attrs = attributes;
+  config.numAttrs = count;
   return cudaLaunchKernelEx(&config, kernel, args);
 #else
-  return shim::launch(grid.blocks, grid.threads, static_cast<size_t>(grid.shared_bytes), where.stream,
-                      [kernel, args] { kernel(args); });
+  return shim::launch({grid.blocks, grid.threads, static_cast<size_t>(grid.shared_bytes), grid.cluster},
+                      where.stream, [kernel, args] { kernel(args); });
 #endif
 }
 

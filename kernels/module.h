@@ -8,7 +8,7 @@
 namespace msn::kernels {
 
 // Raised with every change of this table or of an argument struct.
-constexpr uint32_t kModuleVersion = 1;
+constexpr uint32_t kModuleVersion = 2;
 
 struct AcceptPath;
 struct AdamW;

@@ -29,6 +29,57 @@ __device__ __forceinline__ void let_next_start() {
 #endif
 }
 
+// ---- clusters (compute capability 9.0 and up): the blocks of one cluster (Grid::cluster) run at the same
+// time. On older architectures every block is alone, and nothing of this may be reached.
+
+// Which block of its cluster this one is, from 0.
+__device__ __forceinline__ unsigned cluster_rank() {
+#if !defined(__CUDACC__)
+  return shim::cluster_rank();
+#elif defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  unsigned rank;
+  asm("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
+  return rank;
+#else
+  return 0;
+#endif
+}
+
+// Waits for all threads of all blocks of the cluster that have not ended; each sees afterwards what the
+// others wrote before. Whole warps come to it.
+__device__ __forceinline__ void synchronize_cluster() {
+#if !defined(__CUDACC__)
+  shim::synchronize_cluster();
+#elif defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
+#else
+  __trap();
+#endif
+}
+
+// The 16 bytes, aligned, of block `rank` of the cluster that lie where `own` points to in this block's shared
+// memory. A barrier of the cluster stands before it, since the other block has to have begun, and one behind
+// it: a block that ends takes its shared memory with it.
+__device__ __forceinline__ float4 load_of_cluster(const float4* own, unsigned rank) {
+#if !defined(__CUDACC__)
+  return *static_cast<const float4*>(shim::of_cluster(own, rank));
+#elif defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  unsigned address;
+  asm("mapa.shared::cluster.u32 %0, %1, %2;"
+      : "=r"(address)
+      : "r"(static_cast<unsigned>(__cvta_generic_to_shared(own))), "r"(rank));
+  float4 value;
+  asm volatile("ld.shared::cluster.v4.f32 {%0,%1,%2,%3}, [%4];"
+               : "=f"(value.x), "=f"(value.y), "=f"(value.z), "=f"(value.w)
+               : "r"(address)
+               : "memory");
+  return value;
+#else
+  __trap();
+  return *own;
+#endif
+}
+
 // d[16, 8] += a[16, 16] * b[16, 8], f32 sums of bf16 products, by one warp. With g = lane / 4, t = lane % 4:
 // a0: row g, columns 2t, 2t + 1; a1: row g + 8; a2, a3: the same at columns + 8; b0: rows 2t, 2t + 1 of
 // column g; b1: rows + 8; d0, d1: row g, columns 2t, 2t + 1; d2, d3: row g + 8.
@@ -122,6 +173,15 @@ __device__ __forceinline__ uint4 load_16_once(const void* global) {
   return value;
 #else
   return *static_cast<const uint4*>(global);
+#endif
+}
+
+// The line of global memory around `global` is on its way to the second-level cache.
+__device__ __forceinline__ void prefetch_to_l2(const void* global) {
+#ifdef __CUDACC__
+  asm volatile("prefetch.global.L2 [%0];" ::"l"(global));
+#else
+  static_cast<void>(global);
 #endif
 }
 

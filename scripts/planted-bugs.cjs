@@ -218,7 +218,8 @@ async function onAllCores(items, job) {
 /** The shim, never instrumented, and the device functions on it: objects that every program is linked with. */
 function compileShim() {
   const shim = filesUnder(root, path.join('kernels', 'shim')).filter((file) => file.endsWith('.cc'));
-  return onAllCores([...shim, path.join('kernels', 'device.cu')], (file) =>
+  const device = ['device.cu', 'cluster_occupancy.cu'].map((file) => path.join('kernels', file));
+  return onAllCores([...shim, ...device], (file) =>
     compile(path.join(root, file), path.join(work, `${path.basename(file)}.o`), [
       '-O2',
       ...(path.basename(file) === 'block.cc' ? ['-fno-builtin'] : []),

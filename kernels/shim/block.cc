@@ -21,8 +21,9 @@ namespace {
 
 [[gnu::tls_model("initial-exec")]] thread_local constinit Block* this_block = nullptr;
 
-constexpr size_t kGuardBytes = 4096;  // behind a block's shared memory
-constexpr size_t kWarpObjects = 64;   // where the warps' addresses begin among the sync objects
+constexpr size_t kGuardBytes = 4096;     // behind a block's shared memory
+constexpr size_t kWarpObjects = 64;      // where the warps' addresses begin among the sync objects
+constexpr size_t kClusterObjects = 128;  // and the cluster's, of which its first block has them
 constexpr size_t kSyncBytes = 1024;
 constexpr size_t kMostAtomicAddresses = 16384;
 
@@ -39,37 +40,33 @@ char* fresh_sync_objects() {
 
 // The thread sanitizer watches the allocations of fibers, and would take a list that one of them makes longer
 // for a race of the kernel's.
-Block::Block() { atomic_addresses_.reserve(kMostAtomicAddresses); }
+Block::Block(Fiber& own_stack) : own_stack_(own_stack) { atomic_addresses_.reserve(kMostAtomicAddresses); }
 
 Block::~Block() {
   for (Fiber* fiber : fibers_) delete fiber;
 }
 
-void Block::adopt_this_thread() { own_stack_.adopt_this_thread(); }
-
 void Block::see_all_ends() { acquire(&end_object_); }
 
-void Block::run(const GridShape& grid, uint3 index, const Settings& settings,
-                const std::function<void()>& body) {
+void Block::run() {
   this_block = this;
-  body_ = &body;
-  prepare(grid, index, settings);
   current_block = &context_;
+  if (at_cluster_barrier_ > 0) pass_cluster_barrier();
   release(&launch_object_);
   running_ = take_next();
   Fiber& first = fiber_of(*running_);
   first.resume_from(own_stack_);
   current_thread = nullptr;
   current_block = nullptr;
-  if (alive_ > 0) report_deadlock();
-  if (__asan_poison_memory_region == nullptr)
-    for (size_t i = 0; i < 64; ++i)
-      if (shared_memory_[grid.shared_bytes + i] != 0xFF)
-        fail("block (%u, %u, %u) wrote behind its %zu bytes of shared memory", index.x, index.y, index.z,
-             grid.shared_bytes);
+  if (alive_ > at_cluster_barrier_) report_deadlock();
+  if (has_ended()) check_shared_memory();
 }
 
-void Block::prepare(const GridShape& grid, uint3 index, const Settings& settings) {
+void Block::prepare(const GridShape& grid, uint3 index, Cluster cluster, unsigned rank,
+                    const Settings& settings, const std::function<void()>& body) {
+  body_ = &body;
+  cluster_ = cluster;
+  at_cluster_barrier_ = cluster_generation_ = 0;
   const dim3 shape = grid.threads;
   thread_count_ = alive_ = shape.x * shape.y * shape.z;
   if (threads_.size() < thread_count_) threads_.resize(thread_count_);
@@ -96,7 +93,7 @@ void Block::prepare(const GridShape& grid, uint3 index, const Settings& settings
   warp_count_ = (thread_count_ + kLanes - 1) / kLanes;
   for (unsigned warp = 0; warp < warp_count_; ++warp) {
     warps_[warp].pending_count = 0;
-    warps_[warp].at_barrier = 0;
+    warps_[warp].at_barrier = warps_[warp].at_cluster_barrier = 0;
     const unsigned lanes = std::min(thread_count_ - warp * kLanes, kLanes);
     ready_.add(warp, lanes == kLanes ? 0xFFFFFFFFu : (1u << lanes) - 1);
   }
@@ -107,11 +104,12 @@ void Block::prepare(const GridShape& grid, uint3 index, const Settings& settings
     ++blocks_run_;  // the fiber of a thread was another thread's in the last block
   }
   prepare_shared_memory(grid.shared_bytes);
-  context_ = {index, grid.threads, grid.blocks, shared_memory_};
+  context_ = {index, grid.threads, grid.blocks, shared_memory_, rank};
 }
 
 // All ones, which are NaNs, and poisoned or checked behind its end.
 void Block::prepare_shared_memory(size_t bytes) {
+  shared_bytes_ = bytes;
   const size_t wanted = (bytes + kGuardBytes + 4095) & ~size_t{4095};
   if (under_thread_sanitizer()) {  // new addresses, so that blocks do not seem to share it
     if (shared_memory_ != nullptr) munmap(shared_memory_, shared_capacity_);
@@ -128,6 +126,14 @@ void Block::prepare_shared_memory(size_t bytes) {
   std::memset(shared_memory_, 0xFF, bytes + 64);
   if (__asan_poison_memory_region != nullptr)
     __asan_poison_memory_region(shared_memory_ + bytes, shared_capacity_ - bytes);
+}
+
+void Block::check_shared_memory() const {
+  if (__asan_poison_memory_region != nullptr) return;
+  for (size_t i = 0; i < 64; ++i)
+    if (shared_memory_[shared_bytes_ + i] != 0xFF)
+      fail("block (%u, %u, %u) wrote behind its %zu bytes of shared memory", context_.index.x,
+           context_.index.y, context_.index.z, shared_bytes_);
 }
 
 Block::Thread* Block::take_next() {
@@ -226,6 +232,37 @@ void Block::release_barrier() {
   }
 }
 
+void Block::synchronize_cluster() {
+  char* const object = cluster_[0]->sync_objects_ + kClusterObjects + (cluster_generation_ & 1);
+  if (under_thread_sanitizer()) release(object);
+  const ThreadContext& me = running_->context;
+  warps_[me.warp].at_cluster_barrier |= 1u << me.lane;
+  ++at_cluster_barrier_;
+  switch_to_next();
+  if (under_thread_sanitizer()) acquire(object);
+}
+
+void Block::pass_cluster_barrier() {
+  at_cluster_barrier_ = 0;
+  ++cluster_generation_;
+  for (unsigned warp = 0; warp < warp_count_; ++warp) {
+    ready_.add(warp, warps_[warp].at_cluster_barrier);
+    warps_[warp].at_cluster_barrier = 0;
+  }
+}
+
+const void* Block::of_cluster(const void* own, unsigned rank) const {
+  if (rank >= cluster_.size()) fail("a cluster of %zu blocks has no block %u", cluster_.size(), rank);
+  const size_t place = static_cast<size_t>(static_cast<const unsigned char*>(own) - shared_memory_);
+  if (place >= shared_bytes_ || shared_bytes_ - place < 16 || place % 16 != 0)
+    fail("%p is no place of 16 bytes in the block's shared memory", own);
+  const Block& other = *cluster_[rank];
+  if (&other != this && cluster_generation_ == 0)
+    fail("no barrier of the cluster says that its block %u, whose shared memory is read, has begun", rank);
+  if (other.has_ended()) fail("block %u of the cluster, whose shared memory is read, has ended", rank);
+  return other.shared_memory_ + place;
+}
+
 void Block::warp_collective(uint32_t mask, WarpFunction function, void* slot, bool orders_memory) {
   Thread& me = *running_;
   const unsigned lane = me.context.lane;
@@ -314,6 +351,9 @@ void Block::report_deadlock() {
     const Warp& warp = warps_[w];
     if (warp.at_barrier != 0)
       std::fprintf(stderr, "  warp %u: lanes %08x wait at the block's barrier\n", w, warp.at_barrier);
+    if (warp.at_cluster_barrier != 0)
+      std::fprintf(stderr, "  warp %u: lanes %08x wait at the cluster's barrier\n", w,
+                   warp.at_cluster_barrier);
     for (unsigned k = 0; k < warp.pending_count; ++k)
       std::fprintf(stderr, "  warp %u: lanes %08x wait in a collective of lanes %08x\n", w,
                    warp.pending[k].arrived, warp.pending[k].mask);
@@ -354,6 +394,8 @@ void yield() { this_block->yield(); }
 void copy_async(void* shared, const void* global, int bytes, int wanted_bytes) {
   this_block->copy_async(shared, global, bytes, wanted_bytes);
 }
+void synchronize_cluster() { this_block->synchronize_cluster(); }
+const void* of_cluster(const void* own, unsigned rank) { return this_block->of_cluster(own, rank); }
 void commit_copies() { this_block->commit_copies(); }
 void wait_for_copies(int pending_groups) { this_block->wait_for_copies(pending_groups); }
 

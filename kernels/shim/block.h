@@ -1,5 +1,5 @@
-// One block of threads at a time, each on a fiber: barriers, warp collectives, asynchronous copies, and the
-// diagnosis of what can never end.
+// A block of threads, each on a fiber: barriers, warp collectives, asynchronous copies, and the diagnosis of
+// what can never end.
 //
 // A thread that never waits runs on the stack of the one before it, so that kernels without barriers cost one
 // call a thread; the thread sanitizer tells threads apart by their fibers and gets one for each.
@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <span>
 #include <vector>
 
 #include "kernels/shim/execution.h"
@@ -16,22 +18,21 @@
 
 namespace msn::kernels::shim {
 
-struct GridShape {
-  dim3 blocks;
-  dim3 threads;
-  size_t shared_bytes;
-};
-
 class Block {
  public:
-  Block();
+  using Cluster = std::span<const std::unique_ptr<Block>>;
+
+  // A block runs on the thread that `own_stack` is of.
+  explicit Block(Fiber& own_stack);
   ~Block();
 
-  // The blocks that follow run on the calling thread.
-  void adopt_this_thread();
-
-  // Runs the block `index` to its end.
-  void run(const GridShape& grid, uint3 index, const Settings& settings, const std::function<void()>& body);
+  // Becomes the block `index`, which is block `rank` of `cluster`.
+  void prepare(const GridShape& grid, uint3 index, Cluster cluster, unsigned rank, const Settings& settings,
+               const std::function<void()>& body);
+  // Runs until every thread has ended or waits at the cluster's barrier, when those that waited there before
+  // have passed it.
+  void run();
+  bool has_ended() const { return alive_ == 0; }
 
   // What the blocks did has happened before what the calling thread does next.
   void see_all_ends();
@@ -39,6 +40,8 @@ class Block {
   // For the running thread; see execution.h.
   void wait_for_inputs() { running_->waited_for_inputs = true; }
   int synchronize(int predicate, Vote vote);
+  void synchronize_cluster();
+  const void* of_cluster(const void* own, unsigned rank) const;
   void warp_collective(uint32_t mask, WarpFunction function, void* slot, bool orders_memory);
   void yield();
   void fence();
@@ -74,11 +77,11 @@ class Block {
     void* slots[kLanes];
     Collective pending[kLanes];  // with masks that do not meet
     unsigned pending_count;
-    uint32_t at_barrier;  // lanes that wait at the block's barrier
+    uint32_t at_barrier;          // lanes that wait at the block's barrier
+    uint32_t at_cluster_barrier;  // and at the cluster's
   };
 
   static void run_threads(void* block);
-  void prepare(const GridShape& grid, uint3 index, const Settings& settings);
   void prepare_shared_memory(size_t bytes);
   Thread* take_next();
   Fiber& fiber_of(Thread& next);
@@ -86,10 +89,12 @@ class Block {
   void switch_to_next();  // the running thread waits
   void finish_running();
   void release_barrier();
+  void pass_cluster_barrier();
+  void check_shared_memory() const;
   void land(const AsyncCopy& copy);
   [[noreturn]] void report_deadlock();
 
-  Fiber own_stack_;
+  Fiber& own_stack_;
   std::vector<Thread> threads_;
   std::vector<Fiber*> fibers_;       // all there are
   std::vector<Fiber*> free_fibers_;  // without a thread
@@ -104,9 +109,14 @@ class Block {
   int votes_[2][3] = {};  // of an even and an odd barrier: count, all, any
   bool lazy_copies_ = true;
 
+  Cluster cluster_;
+  unsigned at_cluster_barrier_ = 0;
+  unsigned cluster_generation_ = 0;  // barriers of the cluster passed
+
   BlockContext context_{};
   dim3 shape_{0, 0, 0};  // that the threads' indices are of
   const std::function<void()>* body_ = nullptr;
+  size_t shared_bytes_ = 0;
   unsigned char* shared_memory_ = nullptr;
   size_t shared_capacity_ = 0;
   // For the thread sanitizer.

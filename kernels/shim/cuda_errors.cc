@@ -26,6 +26,8 @@ constexpr ErrorText kErrors[] = {
      "operation not permitted when stream is capturing"},
     {cudaErrorStreamCaptureInvalidated, "cudaErrorStreamCaptureInvalidated",
      "operation failed due to a previous error during capture"},
+    {cudaErrorInvalidClusterSize, "cudaErrorInvalidClusterSize",
+     "kernel launch error due to cluster misconfiguration"},
 };
 
 const ErrorText* find_error(cudaError_t error) {

@@ -19,6 +19,7 @@
 #include "kernels/shim/cuda_shim.h"
 #include "kernels/shim/device_memory.h"
 #include "kernels/shim/grid.h"
+#include "kernels/shim/ready_threads.h"
 #include "kernels/shim/settings.h"
 
 namespace {
@@ -136,6 +137,10 @@ cudaError_t enqueue(cudaStream_t stream, Work work) {
   ++target->enqueued;
   if (!settings().lazy_streams) device().finish(*target);
   return cudaSuccess;
+}
+
+bool has_clusters_of(int blocks) {
+  return settings().compute_capability >= 90 && (blocks == 2 || blocks == 4 || blocks == 8);
 }
 
 bool on_the_device(const void* memory, size_t bytes) {
@@ -381,21 +386,28 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
 // ---- kernels
 namespace msn::kernels::shim {
 
-int launch(dim3 blocks, dim3 threads, size_t shared_bytes, void* stream, std::function<void()> body) {
+int concurrent_clusters(int blocks) {
+  return has_clusters_of(blocks) ? settings().multiprocessors / blocks : 0;
+}
+
+int launch(const GridShape& grid, void* stream, std::function<void()> body) {
   return on_device([&] {
+    const auto [blocks, threads, shared_bytes, cluster] = grid;
     const uint64_t block_size = uint64_t{threads.x} * threads.y * threads.z;
     if (block_size == 0 || block_size > kMaximalThreads || threads.z > 64)
       return cudaErrorInvalidConfiguration;
     if (blocks.x == 0 || blocks.y == 0 || blocks.z == 0) return cudaErrorInvalidConfiguration;
     if (blocks.x > 0x7FFFFFFF || blocks.y > 65535 || blocks.z > 65535) return cudaErrorInvalidConfiguration;
     if (shared_bytes > kSharedBytesPerBlock) return cudaErrorInvalidValue;
-    return enqueue(static_cast<cudaStream_t>(stream), [=, body = std::move(body)] {
+    if (cluster != 1 && (!has_clusters_of(cluster) || blocks.x % static_cast<unsigned>(cluster) != 0))
+      return cudaErrorInvalidClusterSize;
+    return enqueue(static_cast<cudaStream_t>(stream), [grid, body = std::move(body)] {
       const Settings now = settings();
       if (++device().launches == now.failing_launch) {
         device().sticky = cudaErrorIllegalAddress;
         return;
       }
-      run_grid({blocks, threads, shared_bytes}, now, body);
+      run_grid(grid, now, body);
     });
   });
 }

@@ -19,7 +19,10 @@
 
 namespace msn::kernels::shim {
 
+// How many clusters of that many blocks run at the same time when each block has a multiprocessor to itself.
+int concurrent_clusters(int blocks);
+
 // Enqueues a grid whose every thread runs `body`. A cudaError_t.
-int launch(dim3 blocks, dim3 threads, size_t shared_bytes, void* stream, std::function<void()> body);
+int launch(const GridShape& grid, void* stream, std::function<void()> body);
 
 }  // namespace msn::kernels::shim

@@ -1,4 +1,5 @@
-// What running device code asks of the shim: who it is, barriers, warp collectives, copies and matrices.
+// What running device code asks of the shim: who it is, barriers, warp collectives, clusters, copies and
+// matrices.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -6,6 +7,13 @@
 #include "kernels/shim/vector_types.h"
 
 namespace msn::kernels::shim {
+
+struct GridShape {
+  dim3 blocks;
+  dim3 threads;
+  size_t shared_bytes;  // of a block
+  int cluster;          // consecutive blocks that run at the same time
+};
 
 struct ThreadContext {
   uint3 index;      // threadIdx
@@ -19,6 +27,7 @@ struct BlockContext {
   dim3 threads;  // blockDim
   dim3 blocks;   // gridDim
   unsigned char* shared_memory;
+  unsigned cluster_rank;
 };
 
 // Of the device thread that runs on this thread of the process; null outside kernels.
@@ -42,6 +51,12 @@ void warp_collective(uint32_t mask, WarpFunction function, void* slot);
 void synchronize_warp(uint32_t mask);
 uint64_t shuffle(uint32_t mask, uint64_t value, unsigned source_lane);
 uint32_t ballot(uint32_t mask, bool predicate);
+
+// ---- the cluster
+inline unsigned cluster_rank() { return current_block->cluster_rank; }
+void synchronize_cluster();
+// The place in the shared memory of block `rank` that `own`, of 16 bytes, is in the running block's.
+const void* of_cluster(const void* own, unsigned rank);
 
 // ---- memory
 void fence();

@@ -7,6 +7,8 @@
 #include <mutex>
 #include <thread>
 
+#include "kernels/shim/cluster.h"
+
 namespace msn::kernels::shim {
 namespace {
 
@@ -14,21 +16,17 @@ struct RunningGrid {
   const GridShape& shape;
   const Settings& settings;
   const std::function<void()>& body;
-  int64_t blocks;
+  int64_t clusters;
   std::atomic<int64_t> next{0};
 };
 
-void run_blocks(Block& block, RunningGrid& grid) {
-  block.adopt_this_thread();
-  const dim3 size = grid.shape.blocks;
-  for (int64_t n = grid.next++; n < grid.blocks; n = grid.next++) {
-    const uint64_t i = static_cast<uint64_t>(
-        grid.settings.schedule == Schedule::kHighestWarpAhead ? grid.blocks - 1 - n : n);
-    const uint3 index{static_cast<unsigned>(i % size.x), static_cast<unsigned>(i / size.x % size.y),
-                      static_cast<unsigned>(i / (uint64_t{size.x} * size.y))};
-    block.run(grid.shape, index, grid.settings, grid.body);
+void run_clusters(Cluster& cluster, RunningGrid& grid) {
+  cluster.adopt_this_thread();
+  for (int64_t n = grid.next++; n < grid.clusters; n = grid.next++) {
+    const int64_t number = grid.settings.schedule == Schedule::kHighestWarpAhead ? grid.clusters - 1 - n : n;
+    cluster.run(grid.shape, static_cast<uint64_t>(number), grid.settings, grid.body);
   }
-  block.see_all_ends();
+  cluster.see_all_ends();
 }
 
 // The helping threads live as long as the process.
@@ -41,7 +39,7 @@ class Workers {
 
   void run(RunningGrid& grid) {
     const std::lock_guard one_grid(grids_);
-    const int helpers = static_cast<int>(std::min<int64_t>(grid.settings.workers, grid.blocks)) - 1;
+    const int helpers = static_cast<int>(std::min<int64_t>(grid.settings.workers, grid.clusters)) - 1;
     if (helpers > 0) {
       const std::lock_guard lock(mutex_);
       for (; threads_ < helpers; ++threads_) std::thread([this, n = threads_] { help(n); }).detach();
@@ -50,7 +48,7 @@ class Workers {
       ++generation_;
       wake_.notify_all();
     }
-    run_blocks(own_block_, grid);
+    run_clusters(own_cluster_, grid);
     if (helpers > 0) {
       std::unique_lock lock(mutex_);
       grid_ = nullptr;
@@ -60,7 +58,7 @@ class Workers {
 
  private:
   void help(int number) {
-    Block block;
+    Cluster cluster;
     uint64_t seen = 0;
     std::unique_lock lock(mutex_);
     for (;;) {
@@ -69,14 +67,14 @@ class Workers {
       RunningGrid& grid = *grid_;
       ++active_;
       lock.unlock();
-      run_blocks(block, grid);
+      run_clusters(cluster, grid);
       lock.lock();
       if (--active_ == 0) done_.notify_all();
     }
   }
 
   std::mutex grids_;
-  Block own_block_;  // of the thread that runs a grid
+  Cluster own_cluster_;  // of the thread that runs a grid
 
   std::mutex mutex_;
   std::condition_variable wake_;
@@ -91,8 +89,8 @@ class Workers {
 }  // namespace
 
 void run_grid(const GridShape& shape, const Settings& settings, const std::function<void()>& body) {
-  RunningGrid grid{shape, settings, body,
-                   int64_t{shape.blocks.x} * int64_t{shape.blocks.y} * int64_t{shape.blocks.z}};
+  const int64_t blocks = int64_t{shape.blocks.x} * int64_t{shape.blocks.y} * int64_t{shape.blocks.z};
+  RunningGrid grid{shape, settings, body, blocks / shape.cluster};
   Workers::instance().run(grid);
 }
 

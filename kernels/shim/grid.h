@@ -2,7 +2,7 @@
 #pragma once
 #include <functional>
 
-#include "kernels/shim/block.h"
+#include "kernels/shim/execution.h"
 #include "kernels/shim/settings.h"
 
 namespace msn::kernels::shim {
