@@ -31,10 +31,12 @@ __device__ __forceinline__ T* shared_memory() {
 template <class Args>
 Status launch(void (*kernel)(Args), const Grid& grid, const Args& args, const Launch& where) {
 #ifdef __CUDACC__
+  // The limit belongs to the kernel, not to the launch: with the same one for all, no launch takes away what
+  // a graph that is recorded here, or another thread's launch, needs.
   if (grid.shared_bytes > 48 * 1024) {
     const cudaError_t status = cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
                                                     cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                                    static_cast<int>(grid.shared_bytes));
+                                                    where.device->shared_bytes_per_block);
     if (status != cudaSuccess) return status;
   }
   cudaLaunchAttribute attributes[2] = {};
