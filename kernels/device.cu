@@ -14,6 +14,19 @@ Status told(cudaError_t error) {
   return error;
 }
 
+#ifdef __CUDACC__
+__global__ void any_kernel() {}
+
+// Whether kernels on the selected device have the instructions of 9.0 (ptx.h). The driver may have compiled
+// them from PTX for an older architecture: they would wait for no inputs and know no clusters.
+bool kernels_are_for_9_0() {
+  cudaFuncAttributes attributes;
+  return told(cudaFuncGetAttributes(&attributes, any_kernel)) == 0 && attributes.ptxVersion >= 90;
+}
+#else
+bool kernels_are_for_9_0() { return true; }
+#endif
+
 cudaStream_t as_stream(Stream stream) { return static_cast<cudaStream_t>(stream); }
 
 Status driver_version(int* version) { return told(cudaDriverGetVersion(version)); }
@@ -38,8 +51,10 @@ Status describe(int device, DeviceDescription* description) {
   description->facts.major = properties.major;
   description->facts.minor = properties.minor;
   description->facts.shared_bytes_per_block = static_cast<int>(properties.sharedMemPerBlockOptin);
-  description->facts.dependent_launch = properties.major >= 9;
-  count_clusters(&description->facts);
+  if (properties.major >= 9 && kernels_are_for_9_0()) {
+    description->facts.dependent_launch = true;
+    count_clusters(&description->facts);
+  }
   description->memory_bytes = static_cast<int64_t>(total_bytes);
   description->free_bytes = static_cast<int64_t>(free_bytes);
   return 0;
