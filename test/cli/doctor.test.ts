@@ -50,7 +50,7 @@ describe('a module on a machine with a GPU (a double)', () => {
 
   test('no driver', async () => {
     const text = await doctor({ MSN_CUDA_MODULE: module, FAKE_CUDA_DRIVER: '0' });
-    expect(text).toMatch(/^ {2}driver +none: no NVIDIA driver was found; install driver 525 or newer/m);
+    expect(text).toMatch(/^ {2}driver +none: no NVIDIA driver was found; install driver 545 or newer/m);
     expect(text).not.toContain('large products');
   });
 });

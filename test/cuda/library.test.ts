@@ -108,11 +108,14 @@ describe("device 'auto'", () => {
     });
   });
 
-  test('takes the CPU where the driver is too old, and says why', async () => {
-    const { auto, dtype } = await find({ FAKE_CUDA_DRIVER: '11080' });
+  test.each([
+    ['11080', '11.8'],
+    ['12020', '12.2'], // of the same major version, but it cannot record a step
+  ])('takes the CPU where the driver is too old (%s), and says why', async (driver, version) => {
+    const { auto, dtype } = await find({ FAKE_CUDA_DRIVER: driver });
     expect(auto.kind).toBe('cpu');
-    expect(auto.reason).toMatch(
-      /^The CPU engine, because the NVIDIA driver is too old: .*install driver 525/,
+    expect(auto.reason).toContain(
+      `because the NVIDIA driver is too old: it supports CUDA ${version}, this build needs 12.3; install driver 545`,
     );
     expect(dtype).toBe('f32');
   });

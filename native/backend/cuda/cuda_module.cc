@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "backend/cuda/library_files.h"
@@ -14,10 +15,16 @@ constexpr kernels::Status kNoDevice = 100;  // cudaErrorNoDevice
 constexpr const char* kModuleFile = "libmakesomenoise_cuda.so";
 constexpr const char* kShimFile = "libmakesomenoise_cuda_shim.so";
 
-// The lowest NVIDIA driver that runs a CUDA major version, as the release notes of the toolkit list it.
+// Before 12.3 a driver can neither load a kernel while a stream is captured nor record that it may start
+// early.
+constexpr int kLeastCudaVersion = 12030;
+
+// What a driver has to support: the major version that the module was built with.
+int needed_version(int runtime_version) { return std::max(runtime_version / 1000 * 1000, kLeastCudaVersion); }
+
+// The lowest NVIDIA driver that does, as the release notes of the toolkit list it.
 std::string needed_driver(int runtime_version) {
-  const int major = runtime_version / 1000;
-  const char* driver = major >= 13 ? "580" : "525";
+  const char* driver = runtime_version / 1000 >= 13 ? "580" : "545";
   return std::string("driver ") + driver + " or newer";
 }
 
@@ -84,12 +91,12 @@ void ask_driver(CudaModule& module) {
     return obstacle(CudaObstacle::kNoDriver,
                     "no NVIDIA driver was found; install " + needed_driver(module.runtime_version) +
                         " (inside a container, start it with the GPU passed through)");
-  if (module.driver_version / 1000 < module.runtime_version / 1000)
-    return obstacle(CudaObstacle::kDriverTooOld, "the NVIDIA driver is too old: it supports CUDA " +
-                                                     cuda_version_name(module.driver_version) +
-                                                     ", this build needs " +
-                                                     cuda_version_name(module.runtime_version / 1000 * 1000) +
-                                                     "; install " + needed_driver(module.runtime_version));
+  if (module.driver_version < needed_version(module.runtime_version))
+    return obstacle(CudaObstacle::kDriverTooOld,
+                    "the NVIDIA driver is too old: it supports CUDA " +
+                        cuda_version_name(module.driver_version) + ", this build needs " +
+                        cuda_version_name(needed_version(module.runtime_version)) + "; install " +
+                        needed_driver(module.runtime_version));
   const kernels::Status status = device.device_count(&module.devices);
   if (status != 0 && status != kNoDevice)
     return obstacle(CudaObstacle::kNoDevice, std::string("the CUDA devices cannot be listed (") +
