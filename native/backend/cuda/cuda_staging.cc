@@ -14,6 +14,8 @@ constexpr int64_t kAlignment = 64;
 
 void CudaStaging::prepare(int64_t item_bytes) {
   if (!segments_.empty() && segments_.front()->memory.bytes() >= item_bytes) return;
+  if (!segments_.empty())
+    segments_[current_]->done.record(stream_);  // copies out of it may be under way, too
   for (const auto& segment : segments_) segment->done.wait();
   segments_.clear();
   const int64_t bytes = std::max(kSegmentBytes, item_bytes);
