@@ -185,8 +185,11 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int number) {
 }
 
 cudaError_t cudaSetDevice(int number) {
-  return on_device(
-      [&] { return number < 0 || number >= settings().devices ? cudaErrorInvalidDevice : cudaSuccess; });
+  return on_device([&] {
+    const Settings now = settings();
+    if (number < 0 || number >= now.devices) return cudaErrorInvalidDevice;
+    return number < now.busy_devices ? cudaErrorDevicesUnavailable : cudaSuccess;
+  });
 }
 
 cudaError_t cudaMemGetInfo(size_t* free_bytes, size_t* total_bytes) {

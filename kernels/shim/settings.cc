@@ -21,6 +21,7 @@ Settings settings() {
   result.workers = static_cast<int>(number("MSN_SHIM_WORKERS", 2));
   result.driver_version = static_cast<int>(number("MSN_SHIM_DRIVER", 13000));
   result.devices = static_cast<int>(number("MSN_SHIM_DEVICES", 1));
+  result.busy_devices = static_cast<int>(number("MSN_SHIM_BUSY_DEVICES", 0));
   result.multiprocessors = static_cast<int>(number("MSN_SHIM_MULTIPROCESSORS", 8));
   result.compute_capability = static_cast<int>(number("MSN_SHIM_COMPUTE_CAPABILITY", 90));
   result.memory_bytes = number("MSN_SHIM_MEMORY_BYTES", int64_t{16} << 30);

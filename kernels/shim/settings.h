@@ -21,6 +21,7 @@ struct Settings {
 
   int driver_version;      // MSN_SHIM_DRIVER, 0: none
   int devices;             // MSN_SHIM_DEVICES
+  int busy_devices;        // MSN_SHIM_BUSY_DEVICES: how many, from the first, are another process's alone
   int multiprocessors;     // MSN_SHIM_MULTIPROCESSORS
   int compute_capability;  // MSN_SHIM_COMPUTE_CAPABILITY, 90: 9.0
   int64_t memory_bytes;    // MSN_SHIM_MEMORY_BYTES

@@ -76,9 +76,11 @@ std::vector<DeviceListing> list_devices() {
   const CudaModule& module = cuda_module();
   if (!module.usable()) list.push_back({.info = {.kind = "cuda"}, .reason = module.reason});
   for (int index = 0; module.usable() && index < module.devices; ++index) {
-    const CudaDevice& device = CudaDevice::at(index);
-    const std::string reason = why_unusable(device);
-    list.push_back({.info = describe_cuda_device(device), .available = reason.empty(), .reason = reason});
+    const CudaCandidate candidate = cuda_candidate(index);
+    list.push_back({.info = candidate.device != nullptr ? describe_cuda_device(*candidate.device)
+                                                        : DeviceInfo{.kind = cuda_device_kind(index)},
+                    .available = candidate.obstacle.empty(),
+                    .reason = candidate.obstacle});
   }
   return list;
 }

@@ -88,6 +88,25 @@ describeShim('without a device that fits (on the shim)', () => {
     expect(outcome.devices[1]).toMatchObject({ kind: 'cuda:0', available: false });
   });
 
+  test('a device that is another process’s alone', async () => {
+    const outcome = await failing('load', onShim({ MSN_SHIM_BUSY_DEVICES: '1' }));
+    expect(outcome).toMatchObject(
+      failed('ERR_DEVICE', /cuda:0 does not answer: .*cudaErrorDevicesUnavailable.*; device 'cpu' computes/),
+    );
+    expect(outcome.devices[1]).toMatchObject({ kind: 'cuda:0', available: false });
+    expect(outcome.devices[1]!.reason).toMatch(/^cuda:0 does not answer/);
+  });
+
+  test('the first device is another process’s alone, the second is free', async () => {
+    const outcome = await failing('load', onShim({ MSN_SHIM_DEVICES: '2', MSN_SHIM_BUSY_DEVICES: '1' }));
+    expect(outcome.message).toBe('');
+    expect(outcome.devices.map(({ kind, available }) => [kind, available])).toEqual([
+      ['cpu', true],
+      ['cuda:0', false],
+      ['cuda:1', true],
+    ]);
+  });
+
   test('a number that no device has', async () => {
     const outcome = await failing('load', onShim({ MSN_SHIM_DEVICES: '2' }), 'cuda:7');
     expect(outcome).toMatchObject(

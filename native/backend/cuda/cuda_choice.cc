@@ -15,8 +15,9 @@ namespace {
 std::string device_list() {
   std::string list;
   for (int index = 0; index < cuda_module().devices; ++index) {
-    const CudaDevice& device = CudaDevice::at(index);
-    list += (index == 0 ? "" : ", ") + device.kind() + " (" + device.name() + ")";
+    const CudaDevice* const device = cuda_candidate(index).device;
+    list += (index == 0 ? "" : ", ") + cuda_device_kind(index) +
+            (device != nullptr ? " (" + device->name() + ")" : "");
   }
   return list;
 }
@@ -35,10 +36,15 @@ int64_t device_number(const std::string& name) {
 
 }  // namespace
 
-std::string why_unusable(const CudaDevice& device) {
-  if (device.supported()) return device.why_lost();
-  return device.kind() + " (" + device.name() + ") has compute capability " + device.compute_capability() +
-         ", at least 8.0 is needed";
+CudaCandidate cuda_candidate(int index) {
+  try {
+    CudaDevice& device = CudaDevice::at(index);
+    if (device.supported()) return {&device, device.why_lost()};
+    return {&device, device.kind() + " (" + device.name() + ") has compute capability " +
+                         device.compute_capability() + ", at least 8.0 is needed"};
+  } catch (const Error& error) {
+    return {nullptr, cuda_device_kind(index) + " does not answer: " + error.what()};
+  }
 }
 
 DeviceInfo describe_cuda_device(const CudaDevice& device) {
@@ -54,13 +60,13 @@ DeviceInfo describe_cuda_device(const CudaDevice& device) {
 std::string why_no_cuda() {
   const CudaModule& module = cuda_module();
   if (!module.usable()) return module.reason;
-  std::string reasons;
+  std::string obstacles;
   for (int index = 0; index < module.devices; ++index) {
-    const std::string reason = why_unusable(CudaDevice::at(index));
-    if (reason.empty()) return {};
-    reasons += (index == 0 ? "" : "; ") + reason;
+    const std::string obstacle = cuda_candidate(index).obstacle;
+    if (obstacle.empty()) return {};
+    obstacles += (index == 0 ? "" : "; ") + obstacle;
   }
-  return reasons;
+  return obstacles;
 }
 
 CudaDevice& choose_cuda_device(const std::string& name) {
@@ -69,16 +75,16 @@ CudaDevice& choose_cuda_device(const std::string& name) {
   if (!module.usable()) refuse(module.reason);
   if (number < 0) {
     for (int index = 0; index < module.devices; ++index)
-      if (why_unusable(CudaDevice::at(index)).empty()) return CudaDevice::at(index);
+      if (const CudaCandidate candidate = cuda_candidate(index); candidate.obstacle.empty())
+        return *candidate.device;
     refuse(why_no_cuda());
   }
   if (number >= module.devices)
     refuse("there is no " + name + ": this process sees " + device_list() +
            " (CUDA_VISIBLE_DEVICES may hide others)");
-  CudaDevice& device = CudaDevice::at(static_cast<int>(number));
-  const std::string reason = why_unusable(device);
-  if (!reason.empty()) refuse(reason);
-  return device;
+  const CudaCandidate candidate = cuda_candidate(static_cast<int>(number));
+  if (!candidate.obstacle.empty()) refuse(candidate.obstacle);
+  return *candidate.device;
 }
 
 }  // namespace msn

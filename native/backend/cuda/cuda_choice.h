@@ -7,6 +7,14 @@
 
 namespace msn {
 
+// A device of this process, or why it cannot be had: it is too old, lost to this process, or does not answer
+// (another process may have it to itself, or have filled its memory).
+struct CudaCandidate {
+  CudaDevice* device = nullptr;  // null when it does not answer
+  std::string obstacle = {};     // one sentence; empty when the device can be used
+};
+CudaCandidate cuda_candidate(int index);
+
 // Why no CUDA device can be had, one sentence; empty when one can.
 std::string why_no_cuda();
 
@@ -16,8 +24,5 @@ CudaDevice& choose_cuda_device(const std::string& name);
 
 // What a device is; without a backend's threads.
 DeviceInfo describe_cuda_device(const CudaDevice& device);
-
-// What is wrong with a device: too old, or lost to this process; empty when it can be used.
-std::string why_unusable(const CudaDevice& device);
 
 }  // namespace msn

@@ -12,11 +12,13 @@ namespace {
 
 constexpr kernels::Status kOutOfMemory = 2;  // cudaErrorMemoryAllocation
 
-// Errors after which the driver refuses everything that this process asks of the device.
+// Errors after which the driver refuses everything that this process asks of the device: those of which
+// driver_types.h says that the process must be ended, and failing hardware.
 bool destroys_context(kernels::Status status) {
   constexpr kernels::Status kDestroying[] = {
       214,  // cudaErrorECCUncorrectable
       220,  // cudaErrorNvlinkUncorrectable
+      226,  // cudaErrorContained
       700,  // cudaErrorIllegalAddress
       702,  // cudaErrorLaunchTimeout
       709,  // cudaErrorContextIsDestroyed
@@ -27,7 +29,9 @@ bool destroys_context(kernels::Status status) {
       717,  // cudaErrorInvalidAddressSpace
       718,  // cudaErrorInvalidPc
       719,  // cudaErrorLaunchFailure
-      721,  // cudaErrorContained
+      721,  // cudaErrorTensorMemoryLeak
+      810,  // cudaErrorMpsClientTerminated
+      911,  // cudaErrorExternalDevice
       999,  // cudaErrorUnknown
   };
   return std::find(std::begin(kDestroying), std::end(kDestroying), status) != std::end(kDestroying);
@@ -61,6 +65,8 @@ void release_pinned_memory(void* owner, void* data, int64_t) {
 
 }  // namespace
 
+std::string cuda_device_kind(int index) { return "cuda:" + std::to_string(index); }
+
 CudaDevice& CudaDevice::at(int index) {
   static std::mutex mutex;
   static auto& devices = *new std::vector<std::unique_ptr<CudaDevice>>;  // outlives every static object
@@ -73,7 +79,7 @@ CudaDevice& CudaDevice::at(int index) {
 }
 
 CudaDevice::CudaDevice(const CudaModule& module, int index)
-    : module_(module), index_(index), kind_("cuda:" + std::to_string(index)) {
+    : module_(module), index_(index), kind_(cuda_device_kind(index)) {
   check(functions().device.describe(index, &description_), "describing the device");
 }
 

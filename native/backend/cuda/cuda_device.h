@@ -9,11 +9,14 @@
 
 namespace msn {
 
+std::string cuda_device_kind(int index);  // "cuda:0"
+
 // Lives as long as the process, as the device's context does: an error that destroys the context destroys it
 // for everyone. Any thread may call any function.
 class CudaDevice {
  public:
-  // The device `index`, from 0 to cuda_module().devices - 1; the same object for every caller.
+  // The device `index`, from 0 to cuda_module().devices - 1; the same object for every caller. Throws when it
+  // does not answer, which may be different at the next call.
   static CudaDevice& at(int index);
 
   CudaDevice(const CudaModule& module, int index);
