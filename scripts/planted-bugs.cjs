@@ -1,5 +1,5 @@
 'use strict';
-// Plants bugs in a sound kernel, one at a time, and shows that the shim catches each:
+// Plants bugs in sound kernels, one at a time, and shows that the shim catches each:
 //   node scripts/planted-bugs.cjs [part of a bug's name ...]
 // Needs the shim's objects (npm run build:shim), and GCC with its sanitizers.
 const { spawn } = require('node:child_process');
@@ -9,7 +9,6 @@ const path = require('node:path');
 const { filesUnder } = require('./native-sources.cjs');
 
 const root = path.join(__dirname, '..');
-const sound = fs.readFileSync(path.join(root, 'test', 'kernels', 'planted', 'split_sum.cu'), 'utf8');
 
 const compilers = {
   plain: ['-O2'],
@@ -30,7 +29,8 @@ const lastAhead = schedule(2);
 const random = schedule(3);
 
 const wrong = /^wrong: \d+ failures$/m;
-const bugs = [
+const race = /ThreadSanitizer: data race/;
+const splitSumBugs = [
   {
     name: 'an asynchronous copy is not waited for',
     change: ['    wait_for_copies<1>();\n', ''],
@@ -48,7 +48,7 @@ const bugs = [
       ['plain', firstAhead, wrong],
       ['plain', lastAhead, wrong],
       ['plain', random, wrong],
-      ['thread', inStep, /ThreadSanitizer: data race/],
+      ['thread', inStep, race],
     ],
   },
   {
@@ -58,7 +58,7 @@ const bugs = [
       ['plain', firstAhead, wrong],
       ['plain', lastAhead, wrong],
       ['plain', random, wrong],
-      ['thread', inStep, /ThreadSanitizer: data race/],
+      ['thread', inStep, race],
     ],
   },
   {
@@ -66,18 +66,18 @@ const bugs = [
     change: ['  __syncthreads();  // all warps', '  // all warps'],
     caught: [
       ['plain', firstAhead, wrong],
-      ['thread', inStep, /ThreadSanitizer: data race/],
+      ['thread', inStep, race],
     ],
   },
   {
     name: 'no fence before the ticket',
     change: ['  __threadfence();  // the part', '  // the part'],
-    caught: [['thread', inStep, /ThreadSanitizer: data race/]],
+    caught: [['thread', inStep, race]],
   },
   {
     name: 'no fence after the ticket',
     change: ['  __threadfence();  // the other', '  // the other'],
-    caught: [['thread', inStep, /ThreadSanitizer: data race/]],
+    caught: [['thread', inStep, race]],
   },
   {
     name: 'a ticket that is not returned',
@@ -180,6 +180,67 @@ const bugs = [
     caught: [['plain', inStep, wrong]],
   },
 ];
+const everyOrder = [inStep, firstAhead, lastAhead, random];
+const clusterSumBugs = [
+  {
+    name: "no barrier before the cluster's first parts are read",
+    change: ['    synchronize_cluster();  // the parts are', '    if (tile > 0) synchronize_cluster();  //'],
+    caught: everyOrder.map((env) => ['plain', env, /no barrier of the cluster says that its block \d/]),
+  },
+  {
+    name: "no barrier before the cluster's later parts are read",
+    change: ['    synchronize_cluster();  // the parts are', '    if (tile == 0) synchronize_cluster();  //'],
+    caught: [...everyOrder.map((env) => ['plain', env, wrong]), ['thread', inStep, race]],
+  },
+  {
+    name: 'no barrier before parts that the cluster reads are overwritten',
+    change: ['    synchronize_cluster();  // the parts have', '    if (tile > 0) synchronize_cluster();  //'],
+    caught: [...everyOrder.map((env) => ['plain', env, wrong]), ['thread', inStep, race]],
+  },
+  {
+    name: 'a block that ends while its cluster reads its shared memory',
+    change: ['    synchronize_cluster();  // the parts have', '    if (tile < 2) synchronize_cluster();  //'],
+    caught: everyOrder.map((env) => ['plain', env, /block \d of the cluster, .*, has ended/]),
+  },
+  {
+    name: 'a block that the cluster does not have',
+    change: ['load_of_cluster(sums + thread, other)', 'load_of_cluster(sums + thread, other + 1)'],
+    caught: [['plain', inStep, /a cluster of 4 blocks has no block 4/]],
+  },
+  {
+    name: "a load behind the cluster's shared memory",
+    change: ['load_of_cluster(sums + thread, other)', 'load_of_cluster(sums + thread + kThreads / 4, other)'],
+    caught: [['plain', inStep, /is no place of 16 bytes in the block's shared memory/]],
+  },
+  {
+    name: "a barrier of the cluster that one block's warp does not come to",
+    change: [
+      '    synchronize_cluster();  // the parts are',
+      '    rank == 2 && thread > 31 ? __syncthreads() : synchronize_cluster();  //',
+    ],
+    caught: [
+      [
+        'plain',
+        inStep,
+        /deadlock in block \(2, 0, 0\).*\n.*warp 0: lanes ffffffff wait at the cluster's barrier\n.*warp 1: lanes ffffffff wait at the block's barrier/,
+      ],
+    ],
+  },
+  {
+    name: 'a grid that is no multiple of its clusters',
+    change: ['dim3(kClusters * kCluster)', 'dim3(kClusters * kCluster + 1)'],
+    caught: [['plain', inStep, wrong]],
+  },
+];
+
+const kernels = [
+  { file: 'split_sum.cu', bugs: splitSumBugs },
+  { file: 'cluster_sum.cu', bugs: clusterSumBugs },
+].map(({ file, bugs }) => ({
+  file,
+  bugs,
+  sound: fs.readFileSync(path.join(root, 'test', 'kernels', 'planted', file), 'utf8'),
+}));
 
 const work = fs.mkdtempSync(path.join(os.tmpdir(), 'makesomenoise-planted-'));
 process.on('exit', () => fs.rmSync(work, { recursive: true, force: true }));
@@ -239,26 +300,26 @@ async function build(name, source, compiler, shim) {
   return stem;
 }
 
-function planted({ name, change: [find, replacement] }) {
+function planted(sound, { name, change: [find, replacement] }) {
   const parts = sound.split(find);
   if (parts.length !== 2)
     throw new Error(`${name}: ${JSON.stringify(find)} is there ${parts.length - 1} times`);
   return parts.join(replacement);
 }
 
-/** What is done: the sound kernel everywhere, then each bug where it must be caught. */
-function trials(chosen) {
+/** What is done with a kernel: as it stands everywhere, then with each bug where it must be caught. */
+function trials({ file, sound, bugs }) {
   const everywhere = [inStep, inStepLazy, firstAhead, lastAhead, random];
   const soundTrials = Object.keys(compilers).map((compiler) => ({
-    name: 'the sound kernel',
+    name: `${file} as it stands`,
     source: sound,
     compiler,
     runs: everywhere.map((env) => ({ env, expected: /^right$/m, fine: true })),
   }));
-  const bugTrials = chosen.flatMap((bug) =>
+  const bugTrials = bugs.flatMap((bug) =>
     [...new Set(bug.caught.map(([compiler]) => compiler))].map((compiler) => ({
       name: bug.name,
-      source: planted(bug),
+      source: planted(sound, bug),
       compiler,
       runs: bug.caught
         .filter(([by]) => by === compiler)
@@ -286,9 +347,12 @@ async function attempt({ name, source, compiler, runs }, shim) {
 
 async function main() {
   const wanted = process.argv.slice(2);
-  const chosen = bugs.filter(({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)));
+  const isWanted = ({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part));
+  const chosen = kernels
+    .map((kernel) => ({ ...kernel, bugs: kernel.bugs.filter(isWanted) }))
+    .filter(({ bugs }) => bugs.length > 0);
   const shim = await compileShim();
-  const results = await onAllCores(trials(chosen), (trial) => attempt(trial, shim));
+  const results = await onAllCores(chosen.flatMap(trials), (trial) => attempt(trial, shim));
   const failed = results.filter((passed) => !passed).length;
   console.log(`${results.length - failed} passed, ${failed} failed`);
   process.exit(failed === 0 ? 0 : 1);
