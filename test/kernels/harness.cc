@@ -55,6 +55,30 @@ void ok(Status status, const std::string& what) {
   throw Failure(what + ": " + device.error_name(status) + ", " + device.error_text(status));
 }
 
+std::string formatted(const char* format, auto... values) {
+  char text[160];
+  std::snprintf(text, sizeof text, format, values...);
+  return text;
+}
+
+template <class T>
+T value_at(const unsigned char* bytes) {
+  T value;
+  std::memcpy(&value, bytes, sizeof value);
+  return value;
+}
+
+// Which elements differ: how many, the first ones in full, and the last one's index.
+std::string places_text(const std::vector<size_t>& places, size_t count,
+                        const std::function<std::string(size_t)>& element) {
+  constexpr size_t kInFull = 4;
+  std::string text = formatted("%zu of %zu elements differ: ", places.size(), count);
+  for (size_t i = 0; i < std::min(places.size(), kInFull); ++i)
+    text += (i > 0 ? "; " : "") + element(places[i]);
+  if (places.size() > kInFull) text += formatted("; ... the last [%zu]", places.back());
+  return text;
+}
+
 bool tiny_tests() {
   const char* const tiny = std::getenv("MSN_TINY_TESTS");
   return tiny != nullptr && *tiny == '1';
@@ -208,19 +232,43 @@ void Check::close(const std::vector<float>& actual, const std::vector<float>& ex
   double squares = 0;
   for (const float value : expected) squares += double{value} * value;
   const double scale = std::sqrt(squares / static_cast<double>(std::max<size_t>(expected.size(), 1)));
+  std::vector<size_t> places;
+  size_t worst = 0;
+  double worst_excess = 0;
   for (size_t i = 0; i < expected.size(); ++i) {
     const double error = std::abs(double{actual[i]} - expected[i]);
-    if (error <= tolerance * (std::abs(double{expected[i]}) + scale)) continue;
-    char text[160];
-    std::snprintf(text, sizeof text,
-                  "[%zu]: expected %.9g, received %.9g (root mean square %.3g, tolerance %.2g)", i,
-                  expected[i], actual[i], scale, tolerance);
-    throw Failure(what + text);
+    const double allowed = tolerance * (std::abs(double{expected[i]}) + scale);
+    if (error <= allowed) continue;
+    places.push_back(i);
+    const double excess = std::isnan(error) ? INFINITY : error / allowed;
+    if (excess <= worst_excess) continue;
+    worst = i;
+    worst_excess = excess;
   }
+  if (places.empty()) return;
+  const auto element = [&](size_t i) {
+    return formatted("[%zu] expected %.9g, received %.9g", i, double{expected[i]}, double{actual[i]});
+  };
+  failures_.push_back(what + ": " + places_text(places, expected.size(), element) + "; worst " +
+                      element(worst) +
+                      formatted("; root mean square %.3g, tolerance %.2g", scale, tolerance));
 }
 
-void Check::differs(const std::string& what, size_t index) const {
-  throw Failure(what + ": element " + std::to_string(index) + " has other bits");
+void Check::report_bits(const std::string& what, const std::vector<size_t>& places, size_t count,
+                        const Arrays& arrays) const {
+  const auto value = [&arrays](const void* array, size_t i) {
+    const unsigned char* const at = static_cast<const unsigned char*>(array) + i * arrays.element_bytes;
+    std::string text;
+    for (size_t byte = arrays.element_bytes; byte-- > 0;) text += formatted("%02x", at[byte]);
+    if (arrays.kind == Element::kFloat) text += formatted(" (%.9g)", double{value_at<float>(at)});
+    if (arrays.kind == Element::kBf16) text += formatted(" (%.9g)", double{to_float(value_at<Bf16>(at))});
+    if (arrays.kind == Element::kInteger) text += formatted(" (%d)", value_at<int32_t>(at));
+    return text;
+  };
+  failures_.push_back(what + ": " + places_text(places, count, [&](size_t i) {
+                        return formatted("[%zu]", i) + " expected bits " + value(arrays.expected, i) +
+                               ", received " + value(arrays.actual, i);
+                      }));
 }
 
 void Check::require(bool condition, const std::string& message) const {
@@ -230,25 +278,26 @@ void Check::require(bool condition, const std::string& message) const {
 Test::Test(const char* name, std::function<void(Check&)> body) { tests().push_back({name, std::move(body)}); }
 
 bool run_test(const char* name, const std::function<void(Check&)>& body) {
+  constexpr size_t kMostPrinted = 12;
   const auto begin = std::chrono::steady_clock::now();
-  std::string failure;
+  uint64_t seed = 0;
+  for (const char* letter = name; *letter != '\0'; ++letter)
+    seed = seed * 31 + static_cast<unsigned char>(*letter);
+  Check check(seed);
+  std::vector<std::string>& failures = check.failures_;
   try {
     bench().reset();
-    uint64_t seed = 0;
-    for (const char* letter = name; *letter != '\0'; ++letter)
-      seed = seed * 31 + static_cast<unsigned char>(*letter);
-    Check check(seed);
     body(check);
   } catch (const std::exception& error) {
-    failure = error.what();
+    failures.push_back(error.what());
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  if (failure.empty())
-    std::printf("passed  %-28s %7.3f s\n", name, seconds);
-  else
-    std::printf("FAILED  %-28s %7.3f s  %s\n", name, seconds, failure.c_str());
+  std::printf("%s  %-28s %7.3f s\n", failures.empty() ? "passed" : "FAILED", name, seconds);
+  for (size_t i = 0; i < std::min(failures.size(), kMostPrinted); ++i)
+    std::printf("FAILED    %s\n", failures[i].c_str());
+  if (failures.size() > kMostPrinted) std::printf("FAILED    ... %zu comparisons in all\n", failures.size());
   std::fflush(stdout);
-  return failure.empty();
+  return failures.empty();
 }
 
 }  // namespace msn::kernels::testing

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <functional>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "backend/backend.h"
@@ -120,6 +121,7 @@ class Check {
   void finish(Status status);
   void ok(Status status, const char* what) const;
 
+  // Comparisons. One that fails is reported with its first and worst elements, and the test goes on.
   // Every |actual - expected| <= tolerance * (|expected| + the array's root mean square); NaN fails.
   void close(const std::vector<float>& actual, const std::vector<float>& expected, double tolerance,
              const std::string& what) const;
@@ -127,19 +129,37 @@ class Check {
   template <class T>
   void same(const std::vector<T>& actual, const std::vector<T>& expected, const std::string& what) const {
     require(actual.size() == expected.size(), what + ": the sizes differ");
+    if (actual.empty() || std::memcmp(actual.data(), expected.data(), actual.size() * sizeof(T)) == 0) return;
+    std::vector<size_t> places;
     for (size_t i = 0; i < actual.size(); ++i)
-      if (std::memcmp(&actual[i], &expected[i], sizeof(T)) != 0) differs(what, i);
+      if (std::memcmp(&actual[i], &expected[i], sizeof(T)) != 0) places.push_back(i);
+    const Element kind = std::is_same_v<T, float>     ? Element::kFloat
+                         : std::is_same_v<T, Bf16>    ? Element::kBf16
+                         : std::is_same_v<T, int32_t> ? Element::kInteger
+                                                      : Element::kBytes;
+    report_bits(what, places, actual.size(), {actual.data(), expected.data(), sizeof(T), kind});
   }
+  // Ends the test where it does not hold.
   void require(bool condition, const std::string& message) const;
 
  private:
   friend class GuardedMemory;
   friend bool run_test(const char* name, const std::function<void(Check&)>& body);
   explicit Check(uint64_t seed) : random_(seed) {}
-  [[noreturn]] void differs(const std::string& what, size_t index) const;
+  enum class Element { kFloat, kBf16, kInteger, kBytes };
+  struct Arrays {
+    const void* actual;
+    const void* expected;
+    size_t element_bytes;
+    Element kind;
+  };
+  // Of `count` elements those at `places` differ.
+  void report_bits(const std::string& what, const std::vector<size_t>& places, size_t count,
+                   const Arrays& arrays) const;
 
   Random random_;
   std::vector<const GuardedMemory*> memory_;
+  mutable std::vector<std::string> failures_;
 };
 
 // A part of a vector: rows [first, first + count) of `width` elements.
