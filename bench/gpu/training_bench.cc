@@ -1,9 +1,12 @@
 // Times optimizer steps of a model of random weights: noise, forward, loss, backward, clipping, AdamW.
-//   training_bench [--device cuda] [--model 1b] [--rows 8] [--length 2048] [--repeats 10] [--results FILE]
-// One micro-batch of `rows` documents of `length` tokens; f32 master weights and moments.
+//   training_bench [--device cuda] [--model 1b] [--rows 8] [--length 2048] [--repeats 10] [--profile 1]
+//                  [--results FILE]
+// One micro-batch of `rows` documents of `length` tokens; f32 master weights and moments. --profile 1: a step whose
+// operations are waited for one by one comes last, to see where the time goes.
 #include <cstdio>
 
 #include "base/stopwatch.h"
+#include "profile.h"
 #include "program.h"
 #include "runtime/trainer.h"
 
@@ -40,9 +43,10 @@ int run(Arguments& arguments) {
   const std::string results = arguments.text("results", "");
   const int64_t rows = arguments.integer("rows", 8), length = arguments.integer("length", 2048);
   const int64_t repeats = arguments.integer("repeats", 10);
+  const bool profiled = arguments.integer("profile", 1) != 0;
   arguments.refuse_unknown();
   const ModelShape shape = shape_of(name);
-  const std::shared_ptr<Backend> backend = open_backend(device);
+  const auto backend = std::make_shared<ProfiledBackend>(open_backend(device));
   RepeatedTensors weights(shape);
   TrainerOptions options;
   options.noise.enabled = true;
@@ -75,6 +79,14 @@ int run(Arguments& arguments) {
       .number("teraflops", teraflops)
       .number("loss", loss)
       .write(results);
+  std::fflush(stdout);
+  if (!profiled) return 0;
+  const MicroBatch batch = random_batch(rows, length, shape.vocabulary_size, 0);
+  backend->begin_times();
+  trainer.step({&batch, 1}, 0, 1e-5, {});
+  Record fields("profile");
+  describe(fields, *backend).text("model", name).integer("rows", rows).integer("length", length);
+  write_profile(backend->end_times(), "a training step of " + name + ", each operation waited for", fields, results);
   return 0;
 }
 
