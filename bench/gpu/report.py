@@ -1,9 +1,10 @@
-"""Turns the result lines of gpu:verify or gpu:bench into a table and bench/results/gpu-<name>-<date>.json.
+"""Turns the result lines of gpu:verify or gpu:bench into a table and gpu-<name>-<command>-<date>.json.
 
-    python3 report.py LINES --name NAME --command verify|bench
+    python3 report.py LINES --name NAME --command verify|bench [--folder bench/results] [--logs FOLDER]
 
-Every bar is printed with what was measured, or that it was not. Needs the standard library only. Exit status 1 when a
-check among the lines failed.
+Every bar is printed with what was measured, or that it was not; of a stage that did not pass, what its log says, so
+that it can be understood without the machine. Needs the standard library only. Exit status 1 when a check among the
+lines failed.
 """
 
 import argparse
@@ -18,14 +19,38 @@ BANDWIDTH = {"H200": 4.3e12, "H100": 3.0e12}
 PEAK_TERAFLOPS = 989  # dense bf16, H100 and H200, by the datasheet
 
 
+FAILURES_SHOWN = 25  # lines of a log that tell of failures, in the table
+LAST_LINES_KEPT = 150  # of the log of a stage that did not pass, in the JSON
+
+
 def read_lines(path):
-    return [json.loads(line) for line in pathlib.Path(path).read_text().splitlines() if line.strip()]
+    """A program that was killed may have left half a line."""
+    lines = []
+    for line in pathlib.Path(path).read_text(errors="replace").splitlines():
+        try:
+            lines.append(json.loads(line))
+        except json.JSONDecodeError:
+            if line.strip():
+                lines.append({"kind": "broken", "text": line})
+    return lines
+
+
+def log_of(stage, folder):
+    path = pathlib.Path(folder or ".") / f"{stage.replace(' ', '-')}.log"
+    return path.read_text(errors="replace").splitlines() if folder and path.exists() else []
+
+
+def failures(stage, folder):
+    """What the log of a stage says of its failure: the lines that tell of one, else its end."""
+    log = log_of(stage, folder)
+    told = [line for line in log if line.startswith("FAILED") or "rror:" in line]
+    return [line[:400] for line in (told or log[-5:])[:FAILURES_SHOWN]]
 
 
 def find(lines, kind, **fields):
     """The line of that kind whose fields are these, if it holds a time taken on a GPU."""
     for line in lines:
-        if line["kind"] == kind and all(line.get(name) == value for name, value in fields.items()):
+        if line.get("kind") == kind and all(line.get(name) == value for name, value in fields.items()):
             if "medianMs" in line and not line.get("shim") and line.get("device", "cuda").startswith("cuda"):
                 return line
     return None
@@ -108,21 +133,29 @@ def main():
     parser.add_argument("--name", required=True)
     parser.add_argument("--command", choices=["verify", "bench"], required=True)
     parser.add_argument("--folder", default="bench/results")
+    parser.add_argument("--logs", default="")
+    parser.add_argument("--date", default="", help="in the file's name; today")
     options = parser.parse_args()
     lines = read_lines(options.lines)
     shim = any(line.get("shim") for line in lines)
     chip = chip_of(lines)
-    stages = [line for line in lines if line["kind"] == "stage"]
-    checks = [line for line in lines if line["kind"] == "check"]
-    times = [line for line in lines if line["kind"] not in ("stage", "check")]
+
+    def of_kind(kind):
+        return [line for line in lines if line["kind"] == kind]
+
+    stages, checks = of_kind("stage"), of_kind("check")
+    times = [line for line in lines if "medianMs" in line or "notMeasured" in line]
 
     print("\nStages")
     for line in stages:
         print(f"  {line['stage']:<28} {line['state']:<8} {line['seconds']:>4} s  {line['detail']}")
+        if line["state"] not in ("passed", "skipped"):
+            for text in failures(line["stage"], options.logs):
+                print(f"      {text}")
     if checks:
         print("\nChecks")
     for line in checks:
-        print(f"  {'passed' if line['passed'] else 'FAILED'}  {line['check']}: {line['detail']}")
+        print(f"  {'passed' if line['passed'] else 'FAILED'}  {line['check']}: {line['detail'][:400]}")
     print("\nTimes" + (" (of the host shim: they mean nothing)" if shim else ""))
     for line in times:
         print("  " + describe_time(line, chip))
@@ -131,16 +164,25 @@ def main():
     for what, bar, measured, met in table:
         print(f"  {what:<58} {bar:<20} {measured or 'not measured':<14} {'' if measured is None else 'met' if met else 'MISSED'}")
 
-    date = datetime.date.today().isoformat()
+    now = datetime.datetime.now(datetime.timezone.utc)
+    date = options.date or now.date().isoformat()
     path = pathlib.Path(options.folder) / f"gpu-{options.name}-{options.command}-{date}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({
-        "name": options.name, "command": options.command, "date": date, "commit": git_commit(), "shim": shim,
+    for line in stages:
+        if line["state"] not in ("passed", "skipped"):
+            line["output"] = log_of(line["stage"], options.logs)[-LAST_LINES_KEPT:]
+    complete = json.dumps({
+        "name": options.name, "command": options.command, "date": date, "written": now.isoformat(timespec="seconds"), "commit": git_commit(), "shim": shim,
         "bandwidthOfFloor": BANDWIDTH.get(chip),
         "bars": [{"what": what, "bar": bar, "measured": measured or None, "met": bool(met) if measured else None}
                  for what, bar, measured, met in table],
-        "stages": stages, "checks": checks, "times": times,
-    }, indent=2) + "\n")  # fmt: skip
+        "gpu": of_kind("gpu"), "stages": stages, "checks": checks, "times": times,
+        "profiles": of_kind("profile"), "broken": of_kind("broken"),
+    }, indent=2)  # fmt: skip
+    # In one step: whoever stops the machine now finds the old report or the new one.
+    draft = path.with_suffix(".draft")
+    draft.write_text(complete + "\n")
+    draft.replace(path)
     print(f"\nwritten: {path}")
     sys.exit(1 if any(not line["passed"] for line in checks) else 0)
 
