@@ -1,5 +1,6 @@
 """What the PyTorch side of gpu:bench shares: shapes, timing, lines of results."""
 
+import gc
 import json
 import statistics
 import time
@@ -51,6 +52,14 @@ def time_repeats(run, between, device, warm_up, repeats):
         if repeat >= warm_up:
             milliseconds.append(1000 * (time.perf_counter() - started))
     return milliseconds
+
+
+def forget():
+    """Gives back what the last measurement held: compiled code with its graphs, modules in cycles, cached memory."""
+    torch.compiler.reset()
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def device_name(device):

@@ -12,7 +12,7 @@ import time
 
 import torch
 
-from peers import Results, build_model, time_repeats
+from peers import Results, build_model, forget, time_repeats
 
 WARM_UP = 3
 
@@ -52,9 +52,9 @@ def measure_what_fits(options, mode):
         except torch.OutOfMemoryError:
             if micro_rows == 1:
                 raise
+        # Here, because the exception holds what the failed try allocated.
         micro_rows = (micro_rows + 1) // 2
-        torch.compiler.reset()
-        torch.cuda.empty_cache()
+        forget()
 
 
 def main():
@@ -77,10 +77,10 @@ def main():
             continue
         try:
             milliseconds, micro_rows = measure_what_fits(options, mode)
+            results.measured("pytorch-training", milliseconds, **fields, microRows=micro_rows)
         except Exception as error:  # a peer that fails is a result, too
             results.not_measured("pytorch-training", f"{type(error).__name__}: {str(error)[:300]}", **fields)
-            continue
-        results.measured("pytorch-training", milliseconds, **fields, microRows=micro_rows)
+        forget()
 
 
 if __name__ == "__main__":
