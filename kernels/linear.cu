@@ -5,8 +5,8 @@
 // weight row from global memory into registers, a whole step ahead, where they are its mma fragments as they
 // stand: the inner dimension may be permuted as long as both operands are, so lane t of a quad simply owns
 // inputs t, t + 4, ... in pieces of 16 bytes, of the weight as of the tokens. Tokens are staged in shared
-// memory a step ahead. linear_plan.h says in which order an output is summed; nothing here depends on `rows`
-// but how many tokens share a block.
+// memory a step ahead. linear_plan.h says who computes what and in which order an output is summed; nothing
+// here depends on `rows` but how many tokens share a block.
 #include "kernels/copy_piece.h"
 #include "kernels/launcher.h"
 #include "kernels/linear.h"
@@ -17,11 +17,12 @@
 namespace msn::kernels {
 namespace {
 
-constexpr int kThreads = 32 * kLinearWarps;
 constexpr int kTileTokens = 8;  // tokens of an mma
 constexpr int kStepChunks = 2;  // chunks whose weights and tokens are on their way at a time
 constexpr int kSlots = 4;       // loads of 16 bytes of a step, for each of a lane's four weight rows
 constexpr int kLaneRows = 4;
+constexpr int kPrefetchChunks =
+    4;  // that every worker has on their way to the second-level cache when it starts
 
 // From compute capability 10.0 on the compiler needs more registers for the same code, and the largest
 // variants would spill.
@@ -31,6 +32,8 @@ constexpr int kMajor = __CUDA_ARCH__ / 100;
 #else
 constexpr int kMajor = 0;
 #endif
+// Never launched in clusters before 9.0.
+constexpr bool kHasClusters = kMajor == 0 || kMajor >= 9;
 template <class Weight>
 MSN_HOST_DEVICE constexpr bool has_registers(int token_tiles, int major) {
   return major < kNeedsRegisters || token_tiles <= (sizeof(Weight) == 2 ? 10 : 8);
@@ -42,9 +45,10 @@ struct Format {
   static constexpr int kPiece = 16 / sizeof(Weight);                 // inputs that a lane loads at once
   static constexpr int kSlotInputs = 4 * kPiece;                     // by the four lanes of a quad
   static constexpr int kChunk = kSlotInputs * kSlots / kStepChunks;  // inputs of a chunk for one group
-  static constexpr int kRowPieces = kStepChunks * kChunk / 8;        // 16-byte pieces of a staged token
-  static constexpr int kLanePieces = kPiece / 8;                     // of them a lane reads for one slot
-  static constexpr int kWords = kPiece / 2;                          // pairs of bf16 of a lane's piece
+  static_assert(kChunk * sizeof(Weight) == kLinearChunkBytes);
+  static constexpr int kRowPieces = kStepChunks * kChunk / 8;  // 16-byte pieces of a staged token
+  static constexpr int kLanePieces = kPiece / 8;               // of them a lane reads for one slot
+  static constexpr int kWords = kPiece / 2;                    // pairs of bf16 of a lane's piece
   // Odd tokens lie with these bits of the piece's number turned, so that two rows of a quad's pieces fill the
   // banks of shared memory.
   static constexpr int kTurn = sizeof(Weight) == 2 ? 4 : 1;
@@ -101,7 +105,8 @@ template <class Weight, int kTokenTiles>
 struct LinearThread {
   using F = Format<Weight>;
   // Whether weights are loaded while a tile is finished; with many tokens their registers are needed then.
-  static constexpr bool kAcrossTiles = kTokenTiles <= 10 && (sizeof(Weight) == 2 || kMajor < kNeedsRegisters);
+  static constexpr bool kAcrossTiles =
+      kMajor < kNeedsRegisters ? kTokenTiles <= 10 : kTokenTiles <= 8 && sizeof(Weight) == 2;
 
   // Up to kStepChunks chunks of one tile; count 0: nothing.
   struct Step {
@@ -116,7 +121,7 @@ struct LinearThread {
   const int quad = lane / 4;  // names four weight rows of the warp and one token of each tile
   const int in_quad = lane % 4;
   const int warp = threadIdx.x / 32;
-  const int row_warps = kLinearWarps / plan.groups;
+  const int row_warps = plan.row_warps;
   const int group = warp / row_warps;
   const int row_warp = warp % row_warps;
   const int stride = static_cast<int>(weight_stride(call.args.inputs));
@@ -165,6 +170,19 @@ struct LinearThread {
     }
   }
 
+  // Asks the second-level cache for the chunks behind the first step, a row's 128 bytes a lane, while the
+  // activations are not there yet.
+  __device__ __forceinline__ void prefetch(const Step& first, int64_t chunks_left) const {
+    const int64_t output = first_output(first.tile) + in_quad % 2 + in_quad / 2 * second_half();
+    const int last = static_cast<int>(
+        min(int64_t{plan.chunks}, first.chunk + min(chunks_left, int64_t{kStepChunks + kPrefetchChunks})));
+    for (int chunk = first.chunk + first.count; chunk < last; ++chunk) {
+      const int input = (chunk * plan.groups + group) * F::kChunk;
+      if (input < stride && first_output(first.tile) < padded_outputs())
+        prefetch_to_l2(weight() + output * stride + input);
+    }
+  }
+
   __device__ __forceinline__ int padded_outputs() const {
     return static_cast<int>(call.args.gated ? call.args.outputs / 2 : weight_rows(call.args.outputs));
   }
@@ -180,7 +198,7 @@ struct LinearThread {
     constexpr int kTokens = kTokenTiles * kTileTokens;
     const int pieces = plan.groups * kTokens * F::kRowPieces;
 #pragma unroll 1
-    for (int i = threadIdx.x; i < pieces; i += kThreads) {
+    for (int i = threadIdx.x; i < pieces; i += blockDim.x) {
       const int piece = i % F::kRowPieces;
       const int token = i / F::kRowPieces % kTokens;
       const int of_group = i / (F::kRowPieces * kTokens);
@@ -226,10 +244,19 @@ struct LinearThread {
     }
   }
 
-  __device__ __forceinline__ bool owns(int token_tile) const { return token_tile % plan.groups == group; }
-  // Where a fragment of a tile lies among `row_warps` warps' fragments; in units of 32 lanes.
+  // Whether this group adds a token tile up, and whether this block of the cluster finishes it. The numbers
+  // of groups and splits are powers of two.
+  __device__ __forceinline__ bool owns(int token_tile) const {
+    return (token_tile & (plan.groups - 1)) == group;
+  }
+  __device__ __forceinline__ bool finishes(int token_tile) const {
+    const int splits = max(plan.splits, 1);
+    const int rank = blockIdx.x & (splits - 1);
+    return (token_tile & (splits * plan.groups - 1)) == rank * plan.groups + group;
+  }
+  // Where a fragment of a tile lies among the fragments of `row_warps` warps; in units of 32 lanes.
   __device__ __forceinline__ int fragment(int half, int token_tile) const {
-    return (token_tile * 2 + half) * row_warps + row_warp;
+    return (row_warp * kTokenTiles + token_tile) * 2 + half;
   }
   static __device__ __forceinline__ float4 as_float4(const float (&four)[4]) {
     return make_float4(four[0], four[1], four[2], four[3]);
@@ -250,7 +277,7 @@ struct LinearThread {
     __syncthreads();
 #pragma unroll
     for (int tile = 0; tile < kTokenTiles; ++tile) {
-      const int owner = tile % plan.groups;
+      const int owner = tile & (plan.groups - 1);
       if (owner == group) continue;
       const int place = (group < owner ? group : group - 1) * fragments;
 #pragma unroll
@@ -272,6 +299,35 @@ struct LinearThread {
         }
       }
     }
+  }
+
+  // Adds up what the blocks of the tile's cluster have; token tiles are dealt to them, and each gets the sums
+  // of all for its own, added in the order of the inputs.
+  __device__ __forceinline__ void merge_cluster(unsigned char* shared) {
+    float4* const exchange = reinterpret_cast<float4*>(shared) + lane;
+    __syncthreads();
+#pragma unroll
+    for (int token_tile = 0; token_tile < kTokenTiles; ++token_tile) {
+      if (!owns(token_tile)) continue;
+#pragma unroll
+      for (int half = 0; half < 2; ++half)
+        exchange[fragment(half, token_tile) * 32] = as_float4(sums[half][token_tile]);
+    }
+    synchronize_cluster();
+#pragma unroll
+    for (int token_tile = 0; token_tile < kTokenTiles; ++token_tile) {
+      if (!finishes(token_tile)) continue;
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        const float4* const place = exchange + fragment(half, token_tile) * 32;
+        float (&sum)[4] = sums[half][token_tile];
+#pragma unroll
+        for (int i = 0; i < 4; ++i) sum[i] = 0;
+#pragma unroll 4
+        for (int rank = 0; rank < plan.splits; ++rank) add(sum, load_of_cluster(place, rank));
+      }
+    }
+    synchronize_cluster();  // no block leaves while another reads its sums
   }
 
   // A worker leaves at most two partial tiles: the one it goes on with and the one it begins.
@@ -367,7 +423,7 @@ struct LinearThread {
     }
 #pragma unroll
     for (int token_tile = 0; token_tile < kTokenTiles; ++token_tile) {
-      if (!owns(token_tile)) continue;
+      if (!finishes(token_tile)) continue;
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
         const int64_t row = first_row + token_tile * kTileTokens + 2 * in_quad + i;
@@ -397,6 +453,7 @@ struct LinearThread {
     Step step = {first_tile, first_chunk, count(first_chunk, left)};
 #pragma unroll
     for (int slot = 0; slot < kSlots; ++slot) fetch(slot, step);
+    prefetch(step, left);
     wait_for_inputs();
     let_next_start();
     unsigned char* buffer = shared;
@@ -423,7 +480,9 @@ struct LinearThread {
         merge_groups(buffer);
         const bool begins = step.tile != first_tile || first_chunk == 0;
         const bool whole = begins && behind == plan.chunks;
-        if (whole || merge_workers(step.tile, begins)) write_tile(step.tile);
+        if constexpr (kHasClusters)
+          if (plan.splits > 1) merge_cluster(shared);
+        if (plan.splits > 0 || whole || merge_workers(step.tile, begins)) write_tile(step.tile);
         clear();
         if (left == 0) return;
         if (!kAcrossTiles) {
@@ -440,7 +499,8 @@ struct LinearThread {
 };
 
 template <class Weight, int kTokenTiles>
-__global__ void __launch_bounds__(kThreads, kTokenTiles <= 2 ? 2 : 1) linear_kernel(const LinearCall call) {
+__global__ void __launch_bounds__(32 * kLinearWarps, kTokenTiles <= 2 ? 2 : 1)
+    linear_kernel(const LinearCall call) {
   if constexpr (has_registers<Weight>(kTokenTiles, kMajor))
     LinearThread<Weight, kTokenTiles>(call).run(shared_memory<unsigned char>());
 }
@@ -463,12 +523,12 @@ constexpr Variant kInt8Variants[] = {{1, linear_kernel<int8_t, 1>},
 bool is_aligned(const void* memory) { return reinterpret_cast<uintptr_t>(memory) % 16 == 0; }
 
 template <class Weight, size_t kVariants>
-Status launch_linear(const Variant (&variants)[kVariants], const Linear& args, const Launch& where) {
+Status launch_linear(const Variant (&variants)[kVariants], const Linear& args, const LinearPlan& plan,
+                     const Launch& where) {
   const DeviceFacts& device = *where.device;
   LinearCall call;
   call.args = args;
-  call.plan = plan_linear(args.outputs, args.inputs, Format<Weight>::kChunk, sizeof(Weight) == 2 ? 4 : 2,
-                          device.multiprocessors);
+  call.plan = plan;
   call.partial_sums = static_cast<float4*>(where.scratch);
   call.tickets = where.tickets;
   const int64_t width = args.gated ? args.outputs / 2 : args.outputs;
@@ -477,11 +537,15 @@ Status launch_linear(const Variant (&variants)[kVariants], const Linear& args, c
       width % (args.gated ? 2 : 4) == 0 && is_aligned(args.output) && is_aligned(args.output_f32);
 
   // As few token tiles as hold the rows, or as many as fit.
+  const auto sums_bytes = [&](const Variant& variant) {
+    return int64_t{4} * call.plan.tile_rows() * variant.token_tiles * kTileTokens;
+  };
   const auto shared_bytes = [&](const Variant& variant) {
-    return 2 * step_bytes<Weight>(call.plan.groups, variant.token_tiles);
+    return max(2 * step_bytes<Weight>(call.plan.groups, variant.token_tiles),
+               call.plan.splits > 1 ? sums_bytes(variant) : 0);
   };
   const auto scratch_bytes = [&](const Variant& variant) {
-    return int64_t{call.plan.workers} * 2 * call.plan.tile_rows * variant.token_tiles * kTileTokens * 4;
+    return call.plan.splits > 0 ? 0 : int64_t{call.plan.workers} * 2 * sums_bytes(variant);
   };
   const Variant* chosen = nullptr;
   for (const Variant& variant : variants) {
@@ -496,12 +560,14 @@ Status launch_linear(const Variant (&variants)[kVariants], const Linear& args, c
 
   const int64_t tokens = chosen->token_tiles * kTileTokens;
   const int64_t tickets = int64_t{call.plan.workers} * kLinearWarps;
-  const int64_t most =
-      min(min(where.scratch_bytes / scratch_bytes(*chosen), kTickets / tickets), int64_t{65535});
+  int64_t most = 65535;
+  if (call.plan.splits == 0)
+    most = min(min(where.scratch_bytes / scratch_bytes(*chosen), kTickets / tickets), most);
   for (call.first_row = 0; call.first_row < args.rows; call.first_row += most * tokens) {
     const int64_t row_tiles = min(most, divided_up(args.rows - call.first_row, tokens));
     const Grid grid{dim3(static_cast<unsigned>(call.plan.workers), static_cast<unsigned>(row_tiles)),
-                    dim3(kThreads), shared_bytes(*chosen)};
+                    dim3(static_cast<unsigned>(32 * call.plan.warps())), shared_bytes(*chosen),
+                    max(call.plan.splits, 1)};
     const Status status = launch(chosen->kernel, grid, call, where);
     if (status != 0) return status;
   }
@@ -510,10 +576,16 @@ Status launch_linear(const Variant (&variants)[kVariants], const Linear& args, c
 
 }  // namespace
 
-Status linear(const Linear& args, const Launch& where) {
+Status linear_by_plan(const Linear& args, const LinearPlan& plan, const Launch& where) {
   if (args.rows == 0 || args.outputs == 0) return 0;
-  return args.weight != nullptr ? launch_linear<Bf16>(kBf16Variants, args, where)
-                                : launch_linear<int8_t>(kInt8Variants, args, where);
+  return args.weight != nullptr ? launch_linear<Bf16>(kBf16Variants, args, plan, where)
+                                : launch_linear<int8_t>(kInt8Variants, args, plan, where);
+}
+
+Status linear(const Linear& args, const Launch& where) {
+  if (args.outputs == 0) return 0;
+  const int element_bytes = args.weight != nullptr ? 2 : 1;
+  return linear_by_plan(args, plan_linear(args.outputs, args.inputs, element_bytes, *where.device), where);
 }
 
 }  // namespace msn::kernels

@@ -4,6 +4,7 @@
 #pragma once
 #include "kernels/bf16.h"
 #include "kernels/launch.h"
+#include "kernels/linear_plan.h"
 
 namespace msn::kernels {
 
@@ -26,5 +27,7 @@ struct Linear {
   int64_t outputs;
 };
 Status linear(const Linear& args, const Launch& where);
+// The same, dealt out by another plan; see linear_plan.h for what makes one.
+Status linear_by_plan(const Linear& args, const LinearPlan& plan, const Launch& where);
 
 }  // namespace msn::kernels

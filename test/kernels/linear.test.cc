@@ -24,7 +24,16 @@ struct Options {
   bool f32 = false;
   bool accumulate = false;
   bool gated = false;
+  const LinearPlan* plan = nullptr;  // instead of the device's
 };
+
+DeviceFacts facts_of(Check& check, const Shape& shape) {
+  DeviceFacts facts = check.facts();
+  facts.multiprocessors = shape.multiprocessors;
+  for (int log = 0; log < 4; ++log)
+    facts.clusters[log] = std::min(facts.clusters[log], shape.multiprocessors >> log);
+  return facts;
+}
 
 std::string name_of(const Shape& shape, const Options& options) {
   std::string name = "[" + std::to_string(shape.rows) + ", " + std::to_string(shape.inputs) + "] -> " +
@@ -83,24 +92,23 @@ std::vector<float> on_device(Check& check, const Shape& shape, const Options& op
   DeviceArray<float> output_f32(check, options.f32 ? shape.rows * width : 0);
   if (options.accumulate) output_f32.write(start);
 
-  DeviceFacts facts = check.facts();
-  facts.multiprocessors = shape.multiprocessors;
+  const DeviceFacts facts = facts_of(check, shape);
   Launch where = check.where();
   where.device = &facts;
   where.scratch_bytes = std::min(where.scratch_bytes, scratch_bytes);
-  check.finish(linear(Linear{.input = input_array.data(),
-                             .weight = options.int8 ? nullptr : weight.data(),
-                             .weight_int8 = options.int8 ? weight_int8.data() : nullptr,
-                             .scales = options.int8 ? scales.data() : nullptr,
-                             .bias = options.bias ? bias.data() : nullptr,
-                             .output = options.f32 ? nullptr : output.data(),
-                             .output_f32 = options.f32 ? output_f32.data() : nullptr,
-                             .accumulate = options.accumulate,
-                             .gated = options.gated,
-                             .rows = shape.rows,
-                             .inputs = shape.inputs,
-                             .outputs = shape.outputs},
-                      where));
+  const Linear args{.input = input_array.data(),
+                    .weight = options.int8 ? nullptr : weight.data(),
+                    .weight_int8 = options.int8 ? weight_int8.data() : nullptr,
+                    .scales = options.int8 ? scales.data() : nullptr,
+                    .bias = options.bias ? bias.data() : nullptr,
+                    .output = options.f32 ? nullptr : output.data(),
+                    .output_f32 = options.f32 ? output_f32.data() : nullptr,
+                    .accumulate = options.accumulate,
+                    .gated = options.gated,
+                    .rows = shape.rows,
+                    .inputs = shape.inputs,
+                    .outputs = shape.outputs};
+  check.finish(options.plan != nullptr ? linear_by_plan(args, *options.plan, where) : linear(args, where));
   return options.f32 ? output_f32.read() : to_floats(output.read());
 }
 
@@ -164,36 +172,61 @@ const Test gated_like_cpu("linear gated", [](Check& check) {
   }
 });
 
-// Each number of groups, with tiles that several workers share.
+// `splits` 0: dealt to as many workers as the shape has multiprocessors.
+LinearPlan make_plan(const Shape& shape, int element_bytes, int row_warps, int groups, int splits) {
+  LinearPlan plan;
+  plan.row_warps = row_warps;
+  plan.groups = groups;
+  plan.splits = splits;
+  plan.cut(shape.outputs, shape.inputs, element_bytes);
+  plan.workers = splits > 0 ? plan.tiles * splits : shape.multiprocessors;
+  return plan;
+}
+
+// Every height of a tile, with as many groups as fit; tiles of one block, of clusters, and of workers whose
+// shares end anywhere.
 const Test every_plan("linear plans", [](Check& check) {
-  const Shape shapes[] = {{5, 600, 70, 5}, {5, 450, 300, 2}, {5, 900, 1000, 3}};
-  for (int i = 0; i < (check.tiny() ? 1 : 3); ++i) {
-    const Shape& shape = shapes[i];
-    const LinearPlan plan = plan_linear(shape.outputs, shape.inputs, 64, 4, shape.multiprocessors);
-    check.require(plan.groups == 4 >> i, name_of(shape, {}) + ": the plan has another number of groups");
-    bool shared = false;
-    for (int worker = 1; worker < plan.workers; ++worker) shared |= plan.share(worker) % plan.chunks != 0;
-    check.require(shared, name_of(shape, {}) + ": no tile is shared");
-    compare_with_cpu(check, shape, {.f32 = true});
-    compare_with_cpu(check, shape, {.int8 = true, .f32 = true});
-  }
+  for (int row_warps = 1; row_warps <= kLinearWarps; row_warps += check.tiny() ? 3 : 1)
+    for (const int splits : {0, 1, 2, 4, 8})
+      for (const bool int8 : {false, true}) {
+        if (splits > 1 && check.facts().clusters[3] == 0) continue;
+        const Shape shape = {check.tiny() ? 3 : 9, check.tiny() ? 600 : 1100, 100, 5};
+        const int most_groups = std::min(int8 ? 2 : 4, kLinearWarps / row_warps);
+        const int groups = most_groups == 3 ? 2 : most_groups;
+        const LinearPlan plan = make_plan(shape, int8 ? 1 : 2, row_warps, groups, splits);
+        if (splits > plan.chunks) continue;
+        compare_with_cpu(check, shape, {.int8 = int8, .bias = true, .plan = &plan});
+        if (row_warps % 2 == 0) compare_with_cpu(check, shape, {.int8 = int8, .gated = true, .plan = &plan});
+      }
 });
 
-// The workers' shares hold every chunk once, and a chunk knows its worker.
+// The workers' shares hold every chunk once, a chunk knows its worker, and clusters run at the same time.
 const Test shares("linear shares", [](Check& check) {
-  for (int i = 0; i < 300; ++i) {
+  bool seen[9] = {};
+  for (int i = 0; i < 600; ++i) {
     const int64_t outputs = check.random().integer(1, 5000);
     const int64_t inputs = check.random().integer(1, 5000);
-    const int multiprocessors = static_cast<int>(check.random().integer(1, 150));
-    const LinearPlan plan = plan_linear(outputs, inputs, 64, 4, multiprocessors);
+    DeviceFacts facts;
+    facts.multiprocessors = static_cast<int>(check.random().integer(1, 150));
+    if (i % 2 == 0)
+      for (int log = 0; log < 4; ++log) facts.clusters[log] = facts.multiprocessors >> log;
+    const LinearPlan plan = plan_linear(outputs, inputs, 1 + i % 3 / 2, facts);
+    seen[plan.splits] = true;
+    check.require(plan.workers <= facts.multiprocessors, "all workers run at a time");
     check.require(plan.share(0) == 0 && plan.share(plan.workers) == plan.all_chunks(),
                   "all chunks are dealt");
     for (int worker = 0; worker < plan.workers; ++worker) {
       check.require(plan.share(worker) < plan.share(worker + 1), "every worker has a share");
       check.require(plan.worker_of(plan.share(worker)) == worker, "the first chunk's worker");
       check.require(plan.worker_of(plan.share(worker + 1) - 1) == worker, "the last chunk's worker");
+      if (plan.splits > 0 && worker % plan.splits == 0)
+        check.require(plan.share(worker) == int64_t{worker / plan.splits} * plan.chunks, "a cluster's tile");
     }
+    if (plan.splits > 1)
+      check.require(i % 2 == 0 && plan.tiles <= facts.multiprocessors / plan.splits,
+                    "a cluster that is none");
   }
+  for (const int splits : {0, 1, 2, 4, 8}) check.require(seen[splits], "a kind of plan is never chosen");
 });
 
 // The bits of a row are the same alone, at any place among 2 to 130 rows, and in several tiles of rows.
@@ -219,6 +252,11 @@ const Test rows_alone("linear rows alone", [](Check& check) {
   if (check.tiny()) {
     compare_row_counts(check, {9, 70, 40, 3}, {.f32 = true}, 4);
     return;
+  }
+  if (check.facts().clusters[2] > 0) {
+    const Shape shape = {130, 600, 100, 8};
+    const LinearPlan plan = make_plan(shape, 2, 4, 2, 4);
+    compare_row_counts(check, shape, {.f32 = true, .accumulate = true, .plan = &plan}, 13);
   }
   compare_row_counts(check, {300, 203, 77, 5}, {.f32 = true, .accumulate = true}, 1);
   compare_row_counts(check, {130, 203, 77, 5}, {.int8 = true, .f32 = true}, 3);
