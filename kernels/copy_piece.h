@@ -6,10 +6,11 @@
 namespace msn::kernels {
 
 // `shared`: 16 bytes, aligned. Of the 8 numbers from `global` on the first `count` exist; the others become
-// zeros (count <= 0: all of them, and `global` is not read). `aligned`: `global` is aligned to 16 bytes. In
-// shared memory after wait_for_copies; visible to the block behind a barrier.
+// zeros (count <= 0: all of them, and `global` is not read). `aligned`: `global` is aligned to 16 bytes; the
+// address of an asynchronous copy must be even where nothing is read. In shared memory after wait_for_copies;
+// visible to the block behind a barrier.
 __device__ __forceinline__ void copy_piece(void* shared, const Bf16* global, int64_t count, bool aligned) {
-  if (count <= 0 || (aligned && count >= 8)) {
+  if (aligned && (count <= 0 || count >= 8)) {
     copy_16_async(shared, global, count > 0);
     return;
   }

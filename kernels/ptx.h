@@ -119,7 +119,7 @@ __device__ __forceinline__ void load_matrices(uint32_t (&r)[4], const void* row)
 }
 
 // 16 bytes from global to shared memory, both aligned, on their way until wait_for_copies; `wanted` false
-// writes zeros and reads nothing.
+// writes zeros and reads nothing, but the address must be aligned all the same.
 __device__ __forceinline__ void copy_16_async(void* shared, const void* global, bool wanted) {
 #ifdef __CUDACC__
   const unsigned address = static_cast<unsigned>(__cvta_generic_to_shared(shared));

@@ -297,8 +297,8 @@ void Block::yield() {
 }
 
 void Block::copy_async(void* shared, const void* global, int bytes, int wanted_bytes) {
-  const uintptr_t source = wanted_bytes > 0 ? reinterpret_cast<uintptr_t>(global) : 0;
-  if (((reinterpret_cast<uintptr_t>(shared) | source) & static_cast<uintptr_t>(bytes - 1)) != 0)
+  const uintptr_t addresses = reinterpret_cast<uintptr_t>(shared) | reinterpret_cast<uintptr_t>(global);
+  if ((addresses & static_cast<uintptr_t>(bytes - 1)) != 0)
     fail("asynchronous copy of %d bytes: %p or %p is not aligned", bytes, shared, global);
   const AsyncCopy copy{shared, global, bytes, wanted_bytes, running_->copy_group};
   if (!lazy_copies_) return land(copy);
