@@ -475,6 +475,7 @@ struct LinearThread {
       for (int slot = 0; slot < kSlots; ++slot) {
         multiply(slot, buffer);
         if (kAcrossTiles || !ends) fetch(slot, next);
+        __syncwarp();  // keeps the loads here; the assembler puts them all behind the last product else
       }
       if (ends) {
         merge_groups(buffer);

@@ -7,7 +7,8 @@ namespace msn::kernels {
 
 // Programmatic dependent launch (compute capability 9.0 and up, else without effect). A kernel waits before
 // it touches anything that an earlier kernel wrote or reads; it may load weights before (let_next_start says
-// when).
+// when). No pointer may be __restrict__ and nothing else loaded with __ldg: what the compiler believes to be
+// constant it loads in front of the wait.
 __device__ __forceinline__ void wait_for_inputs() {
 #if !defined(__CUDACC__)
   shim::wait_for_inputs();
@@ -162,12 +163,12 @@ __device__ __forceinline__ void wait_for_copies() {
 #endif
 }
 
-// 16 bytes, aligned, that no kernel writes while this one runs and that this block reads once: they do not
-// displace what the first-level cache holds.
+// 16 bytes, aligned, that this block reads once: they do not displace what the first-level cache holds. No
+// constants to the assembler (.nc), which moves such loads behind wait_for_inputs().
 __device__ __forceinline__ uint4 load_16_once(const void* global) {
 #ifdef __CUDACC__
   uint4 value;
-  asm volatile("ld.global.nc.L1::no_allocate.L2::128B.v4.u32 {%0,%1,%2,%3}, [%4];"
+  asm volatile("ld.global.L1::no_allocate.L2::128B.v4.u32 {%0,%1,%2,%3}, [%4];"
                : "=r"(value.x), "=r"(value.y), "=r"(value.z), "=r"(value.w)
                : "l"(global));
   return value;
