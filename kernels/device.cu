@@ -1,4 +1,5 @@
 // DeviceFunctions (module.h) on the CUDA runtime, or on the shim's part of it.
+#include <cstdlib>
 #include <cstring>
 
 #include "kernels/cluster_occupancy.h"
@@ -27,6 +28,13 @@ bool kernels_are_for_9_0() {
 bool kernels_are_for_9_0() { return true; }
 #endif
 
+// MSN_CUDA_EARLY_START=off starts kernels one after another: where a wrong result vanishes with it, a kernel
+// touches something before it waits.
+bool early_start_wanted() {
+  const char* const value = std::getenv("MSN_CUDA_EARLY_START");
+  return value == nullptr || std::strcmp(value, "off") != 0;
+}
+
 cudaStream_t as_stream(Stream stream) { return static_cast<cudaStream_t>(stream); }
 
 Status driver_version(int* version) { return told(cudaDriverGetVersion(version)); }
@@ -52,7 +60,7 @@ Status describe(int device, DeviceDescription* description) {
   description->facts.minor = properties.minor;
   description->facts.shared_bytes_per_block = static_cast<int>(properties.sharedMemPerBlockOptin);
   if (properties.major >= 9 && kernels_are_for_9_0()) {
-    description->facts.dependent_launch = true;
+    description->facts.dependent_launch = early_start_wanted();
     count_clusters(&description->facts);
   }
   description->memory_bytes = static_cast<int64_t>(total_bytes);

@@ -1,4 +1,6 @@
 // Memory, streams and graphs: what the engine relies on, of the shim as of a device.
+#include <cstdlib>
+
 #include "harness.h"
 #include "kernels/rms_norm.h"
 
@@ -96,6 +98,21 @@ const Test refusals("device refusals in a recording", [](Check& check) {
   check.require(ended != 0 && graph == nullptr, "a spoilt recording became a graph");
   const DeviceArray<int32_t> array(check, numbers_from(1));
   check.same(array.read(), numbers_from(1), "a copy afterwards");
+});
+
+// Where kernels may start early, the environment can forbid it.
+const Test early_start("device early start", [](Check& check) {
+  const auto starts_early = [&] {
+    DeviceDescription description;
+    check.ok(check.device().describe(0, &description), "describe");
+    return description.facts.dependent_launch;
+  };
+  const bool can = check.facts().major >= 9;
+  ::setenv("MSN_CUDA_EARLY_START", "off", 1);
+  const bool forbidden = starts_early();
+  ::unsetenv("MSN_CUDA_EARLY_START");
+  check.require(!forbidden, "kernels would start early although that is switched off");
+  check.require(starts_early() == can, "kernels start early from 9.0 on, and only there");
 });
 
 const Test exhaustion("device out of memory", [](Check& check) {

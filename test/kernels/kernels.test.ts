@@ -1,6 +1,6 @@
 /** Runs the kernels' C++ tests on the shim: every kernel against the CPU engine's operation of the same name. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const program =
@@ -21,3 +21,13 @@ if (existsSync(program)) {
 } else {
   test.todo('build/kernels/kernel_tests is missing; npm run build:shim makes it');
 }
+
+test('no kernel tells the compiler that what it reads is constant (ptx.h, wait_for_inputs)', () => {
+  const folder = join(__dirname, '..', '..', 'kernels');
+  const promising = readdirSync(folder)
+    .filter((name) => /\.(cu|h)$/.test(name))
+    .filter((name) =>
+      /__restrict__|__ldg\(/.test(readFileSync(join(folder, name), 'utf8').replaceAll(/\/\/.*/g, '')),
+    );
+  expect(promising).toEqual([]);
+});
