@@ -102,7 +102,7 @@ __global__ void __launch_bounds__(kThreads) accept_path_kernel(const AcceptPath 
   const bool has_token = thread <= depth;
   const int32_t token = has_token ? args.choices[shared.first[thread]] : 0;
   const bool is_end = has_token && ends_text(args, token);
-  if (has_token && (is_end || count + thread + 1 == args.last_length)) atomicMin(&shared.end, thread);
+  if (has_token && (is_end || count + thread + 1 == args.last_length[0])) atomicMin(&shared.end, thread);
   __syncthreads();  // everyone has read the state, too
   const int32_t emitted = shared.end == kNone ? depth + 1 : shared.end + 1;
   if (thread < emitted) {

@@ -16,6 +16,7 @@ struct AcceptPath {
   const int32_t* choices;        // [nodes]: the model's token behind each node
   const int32_t* match;          // [2] or null
   const int32_t* end_tokens;     // [ends] or null
+  const int32_t* last_length;    // [1]: known tokens at which the text ends
   int32_t* known;                // [last_length or more]: emitted tokens are appended
   int32_t* known_count;          // [1]
   int32_t* cache_length;         // [1]
@@ -30,8 +31,7 @@ struct AcceptPath {
   StepRecord* records;           // [2], in memory that the host reads: record number `step` is step % 2
   int64_t nodes;                 // 1 .. kMostDraftNodes
   int64_t ends;
-  int64_t last_length;  // known tokens at which the text ends
-  int64_t depth;        // at most kDeepestDraft
+  int64_t depth;  // at most kDeepestDraft
 };
 Status accept_path(const AcceptPath& args, const Launch& where);
 

@@ -22,7 +22,7 @@ __device__ __forceinline__ Cell cell(const DraftNodes& args, int32_t row, int32_
   if (column < args.row_size && row < args.known_rows[0])
     return {args.guesses[row * args.row_size + column], DraftSource::kModel};
   const uint32_t count = static_cast<uint32_t>(args.known_count[0]);
-  const RandomDraw draw(args.seed, RandomStream::kDraftCell, count, static_cast<uint32_t>(row),
+  const RandomDraw draw(args.seed[0], RandomStream::kDraftCell, count, static_cast<uint32_t>(row),
                         static_cast<uint32_t>(column));
   return {args.known[draw.bounded(count)], DraftSource::kNoise};
 }

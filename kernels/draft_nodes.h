@@ -13,13 +13,13 @@ struct DraftNodes {
   const int32_t* continuation;  // [depth] or null: the retrieved column, known if match[0] > 0
   const int32_t* depths;        // [nodes]
   const int32_t* columns;       // [nodes]
+  const uint64_t* seed;         // [1]
   int32_t* tokens;              // [nodes]
   int32_t* positions;           // [nodes]
   int32_t* sources;             // [nodes]: DraftSource
   int64_t nodes;
   int64_t row_size;
   int32_t width;  // the number of the retrieved column
-  uint64_t seed;
 };
 Status draft_nodes(const DraftNodes& args, const Launch& where);
 

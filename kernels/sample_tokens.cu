@@ -206,18 +206,18 @@ __device__ __forceinline__ Element find(const Row& row, Shared& shared, Bound&& 
 }
 
 __device__ __forceinline__ int32_t draw(Row& row, Shared& shared, int64_t node) {
-  const SampleTokens& args = *row.args;
+  const SamplingOptions& options = *row.args->options;
   row.last = last_of_weight(1);
-  if (args.top_k > 0)
+  if (options.top_k > 0)
     row.last = find<false>(row, shared, [&](Sum all) {
-      const Sum wanted = static_cast<unsigned>(args.top_k);
+      const Sum wanted = static_cast<unsigned>(options.top_k);
       return wanted < all ? wanted : all;
     });
-  if (args.top_p < 1)
-    row.last = find<true>(row, shared, [&](Sum all) { return sampling::sum_reaching(args.top_p, all); });
-  if (args.min_p > 0) row.last = min(row.last, last_of_weight(sampling::least_weight(args.min_p)));
-  const uint32_t index = static_cast<uint32_t>(args.known_count[0] + args.depths[node]);
-  const RandomDraw random(args.seed, RandomStream::kSampling, index);
+  if (options.top_p < 1)
+    row.last = find<true>(row, shared, [&](Sum all) { return sampling::sum_reaching(options.top_p, all); });
+  if (options.min_p > 0) row.last = min(row.last, last_of_weight(sampling::least_weight(options.min_p)));
+  const uint32_t index = static_cast<uint32_t>(row.args->known_count[0] + row.args->depths[node]);
+  const RandomDraw random(options.seed, RandomStream::kSampling, index);
   const Element drawn =
       find<true>(row, shared, [&](Sum all) { return sampling::sum_exceeding(random, all); });
   return static_cast<int32_t>(drawn & ((Element{1} << kTokenBits) - 1));
@@ -227,6 +227,7 @@ __global__ void __launch_bounds__(kThreads, 2) sample_tokens_kernel(const Sampli
   wait_for_inputs();
   let_next_start();
   const SampleTokens& args = sampled.args;
+  const SamplingOptions& options = *args.options;
   Shared& shared = *shared_memory<Shared>();
   const int64_t node = blockIdx.x;
   Row row;
@@ -234,15 +235,15 @@ __global__ void __launch_bounds__(kThreads, 2) sample_tokens_kernel(const Sampli
   row.logits = args.logits + node * args.vocabulary;
   row.whole = sampled.whole;
   row.shared = &shared;
-  row.penalty = static_cast<float>(args.repetition_penalty);
-  row.units = args.temperature != 0 ? sampling::units_of_logit(args.temperature) : 0;
+  row.penalty = static_cast<float>(options.repetition_penalty);
+  row.units = options.temperature != 0 ? sampling::units_of_logit(options.temperature) : 0;
   if (row.penalty != 1) read_path(args, node, shared);
 
   Rank rank = kNoRank;
   row.visit_scores([&](int token, float score) { rank = higher(rank, rank_of(score, token)); });
   const int best = static_cast<int>(index_of(block_highest<kThreads>(rank, shared.ranks)));
   row.highest = row.score(best, row.logits[best]);
-  const bool draws = args.temperature != 0 && fabsf(row.highest) < INFINITY;
+  const bool draws = options.temperature != 0 && fabsf(row.highest) < INFINITY;
   const int32_t choice = draws ? draw(row, shared, node) : best;
   if (threadIdx.x == 0) args.choices[node] = choice;
 }

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/idle_slot.h"
 #include "ops/operations.h"
 #include "ops/tensor.h"
 
@@ -46,7 +47,8 @@ struct DtypeRequest {
 };
 
 // A sequence of operations that can be run again, with the same arguments: what changes between two runs lies
-// in device memory. Must not outlive the memory that its operations use.
+// in device memory. Must not be replayed when memory that its operations use is gone, nor be destroyed while
+// it runs.
 class Recording {
  public:
   virtual ~Recording() = default;
@@ -85,6 +87,10 @@ class Backend {
   // Records what `enqueue` enqueues, operations and copies between device memory only, without running it.
   // Throws what `enqueue` throws.
   virtual std::unique_ptr<Recording> capture(const std::function<void()>& enqueue) = 0;
+  int64_t captures() const { return captures_; }  // so far
+
+  // For an object with memory of this backend.
+  virtual std::shared_ptr<IdleSlot> make_idle_slot() { return std::make_shared<IdleSlot>(); }
 
   // Weights: `sources` are matrices [outputs_i, inputs] in host memory (any float dtype, any alignment),
   // stacked one below another, in a dtype that weight_dtype() gave. bf16 is rounded to nearest even; int8 has
@@ -124,6 +130,9 @@ class Backend {
   virtual void run(const SwiGluBackward&) = 0;
   virtual void run(const SquaredNorm&) = 0;
   virtual void run(const AdamW&) = 0;
+
+ protected:
+  int64_t captures_ = 0;
 };
 
 struct BackendOptions {

@@ -101,6 +101,7 @@ class CpuBackend final : public Backend {
   Buffer allocate_pinned(int64_t bytes) override { return allocate_host_memory(bytes); }
   std::unique_ptr<Event> make_event() override { return std::make_unique<PastEvent>(); }
   std::unique_ptr<Recording> capture(const std::function<void()>& enqueue) override {
+    ++captures_;
     return std::make_unique<RepeatedCall>(enqueue);
   }
 

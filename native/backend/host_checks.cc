@@ -132,8 +132,9 @@ void check_indexes(const AcceptPath& args) {
   check_each(args.deepest_below, nodes, "nodes", "accept_path.deepest_below");
   if (args.is_known) check_each(args.choices, args.is_known.shape[0], "token ids", "accept_path.choices");
   check_count(args.finish, 0, static_cast<int64_t>(FinishReason::kLength), "accept_path.finish");
+  check_count(args.last_length, 2, args.known.shape[0], "accept_path.last_length");
   if (args.finish.i32()[0] == 0)
-    check_count(args.known_count, 1, args.last_length - 1, "accept_path.known_count");
+    check_count(args.known_count, 1, args.last_length.i32()[0] - 1, "accept_path.known_count");
 }
 
 void check_indexes(const LinearCrossEntropy& args) {

@@ -69,7 +69,7 @@ void look_ahead(const AcceptPath& args, int32_t accepted_node) {
 FinishReason reason_to_end(const AcceptPath& args, int32_t token, int32_t known_count) {
   for (int64_t i = 0; args.end_tokens && i < args.end_tokens.shape[0]; ++i)
     if (args.end_tokens.i32()[i] == token) return FinishReason::kStop;
-  return known_count == args.last_length ? FinishReason::kLength : FinishReason::kNone;
+  return known_count == number(args.last_length) ? FinishReason::kLength : FinishReason::kNone;
 }
 
 void emit(const AcceptPath& args, const int32_t* model_tokens, StepRecord& record) {

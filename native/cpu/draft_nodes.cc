@@ -19,8 +19,8 @@ Cell cell(const DraftNodes& args, int32_t row, int32_t column) {
   if (column < row_size && row < args.known_rows.i32()[0])
     return {args.guesses.i32()[row * row_size + column], DraftSource::kModel};
   const uint32_t count = static_cast<uint32_t>(args.known_count.i32()[0]);
-  const RandomDraw draw(args.seed, RandomStream::kDraftCell, count, static_cast<uint32_t>(row),
-                        static_cast<uint32_t>(column));
+  const RandomDraw draw(args.seed.as<const uint64_t>()[0], RandomStream::kDraftCell, count,
+                        static_cast<uint32_t>(row), static_cast<uint32_t>(column));
   return {args.known.i32()[draw.bounded(count)], DraftSource::kNoise};
 }
 

@@ -17,8 +17,7 @@ bool stands_below(const SampleTokens& args, int64_t node, int32_t token) {
 }
 
 // scores: f32 [vocabulary]. Every known token and every token of the path counts once.
-void penalize(const SampleTokens& args, int64_t node, float* scores) {
-  const float penalty = static_cast<float>(args.repetition_penalty);
+void penalize(const SampleTokens& args, int64_t node, float penalty, float* scores) {
   const uint8_t* is_known = args.is_known.as<const uint8_t>();
   for (int64_t token = 0; token < args.logits.shape[1]; ++token)
     if (is_known[token]) scores[token] = sampling::penalized(scores[token], penalty);
@@ -79,35 +78,38 @@ int64_t reaching(const uint64_t* candidates, int64_t count, uint64_t sum) {
 }
 
 // candidates: [count], sorted, each with a weight.
-int32_t draw(const SampleTokens& args, const uint64_t* candidates, int64_t count, int32_t index) {
-  if (args.top_k > 0 && args.top_k < count) count = args.top_k;
-  if (args.top_p < 1)
-    count = reaching(candidates, count, sampling::sum_reaching(args.top_p, total_weight(candidates, count)));
-  const uint64_t least = sampling::least_weight(args.min_p);
+int32_t draw(const SamplingOptions& options, const uint64_t* candidates, int64_t count, int32_t index) {
+  if (options.top_k > 0 && options.top_k < count) count = options.top_k;
+  if (options.top_p < 1)
+    count =
+        reaching(candidates, count, sampling::sum_reaching(options.top_p, total_weight(candidates, count)));
+  const uint64_t least = sampling::least_weight(options.min_p);
   while (weight(candidates[count - 1]) < least) --count;
-  const RandomDraw random(args.seed, RandomStream::kSampling, static_cast<uint32_t>(index));
+  const RandomDraw random(options.seed, RandomStream::kSampling, static_cast<uint32_t>(index));
   const uint64_t sum = sampling::sum_exceeding(random, total_weight(candidates, count));
   return static_cast<int32_t>(candidates[reaching(candidates, count, sum) - 1]);
 }
 
 // scores: f32 [vocabulary]; candidates: room for [vocabulary].
 int32_t choose(const SampleTokens& args, int64_t node, float* scores, uint64_t* candidates) {
+  const SamplingOptions& options = *args.options.as<const SamplingOptions>();
   const int64_t vocabulary = args.logits.shape[1];
   const float* logits = args.logits.f32() + node * vocabulary;
   for (int64_t token = 0; token < vocabulary; ++token)
     scores[token] = logits[token] == logits[token] ? logits[token] : kNothing;
-  if (args.repetition_penalty != 1) penalize(args, node, scores);
+  if (options.repetition_penalty != 1)
+    penalize(args, node, static_cast<float>(options.repetition_penalty), scores);
   const int32_t best = best_of(scores, vocabulary);
   const float highest = scores[best];
-  if (args.temperature == 0 || !(__builtin_fabsf(highest) < -kNothing)) return best;
-  const float units = sampling::units_of_logit(args.temperature);
+  if (options.temperature == 0 || !(__builtin_fabsf(highest) < -kNothing)) return best;
+  const float units = sampling::units_of_logit(options.temperature);
   int64_t count = 0;
   for (int32_t token = 0; token < vocabulary; ++token) {
     const uint32_t distance = sampling::distance(highest, scores[token], units);
     if (sampling::weight(distance) > 0) candidates[count++] = candidate(distance, token);
   }
   sort(candidates, count);
-  return draw(args, candidates, count, args.known_count.i32()[0] + args.depths.i32()[node]);
+  return draw(options, candidates, count, args.known_count.i32()[0] + args.depths.i32()[node]);
 }
 
 }  // namespace

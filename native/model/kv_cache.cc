@@ -24,6 +24,10 @@ void KvCache::reserve(int64_t rows) {
   // Doubled, so that a token costs its share of the copies once; beyond the context only what is asked for.
   const int64_t grown = std::max({rows, std::min(2 * capacity_, shape_.context_length), kFirstRows});
   const int64_t blocks = 2 * shape_.layers * shape_.kv_heads;
+  if (length_ == 0) {  // nothing to keep: the memory of both is never held at once
+    storage_ = {};
+    capacity_ = 0;
+  }
   Buffer storage = backend_.allocate(blocks * grown * row_bytes());
   for (int64_t block = 0; block < blocks && length_ > 0; ++block)
     backend_.copy(static_cast<std::byte*>(storage.data()) + block * grown * row_bytes(),

@@ -169,7 +169,10 @@ Model::Model(std::shared_ptr<Backend> backend, const ModelShape& shape, TensorSo
   for (int64_t index = 0; index < shape.layers; ++index) layers_.push_back(pack_layer(packer, shape, index));
   final_norm_ = packer.vector({{"model.norm.weight", {shape.hidden_size}}});
   if (!shape.tied_head) head_ = packer.matrix({{"lm_head.weight", table}});
+  idle_ = backend_->make_idle_slot();
 }
+
+Model::~Model() { idle_->put(nullptr); }
 
 int64_t Model::weight_bytes() const {
   int64_t bytes = embedding_.storage.bytes() + head_.storage.bytes() + final_norm_.bytes();

@@ -32,6 +32,7 @@ class Model {
   Model(std::shared_ptr<Backend> backend, const ModelShape& shape, TensorSource& source,
         const DtypeRequest& dtype, const std::function<void(int64_t done, int64_t total)>& progress,
         const CancelToken& cancel);
+  ~Model();
 
   Backend& backend() const { return *backend_; }
   const std::shared_ptr<Backend>& shared_backend() const { return backend_; }
@@ -49,6 +50,9 @@ class Model {
   // too); for `save`. `destination` has elements(spec) * dtype_size(read_dtype()) bytes.
   void read_tensor(const TensorSpec& spec, void* destination) const;
 
+  // For what works on this model and can be taken up again; destroyed before the model.
+  IdleSlot& idle() const { return *idle_; }
+
  private:
   std::shared_ptr<Backend> backend_;
   ModelShape shape_;
@@ -57,6 +61,7 @@ class Model {
   WeightMatrix head_;
   Buffer final_norm_;
   std::vector<LayerWeights> layers_;
+  std::shared_ptr<IdleSlot> idle_;
 };
 
 }  // namespace msn

@@ -17,8 +17,8 @@ void check(const AcceptPath& args) {
   if (args.end_tokens)
     check_tensor(args.end_tokens, Dtype::kI32, {args.end_tokens.shape[0]}, "accept_path.end_tokens");
   check_tensor(args.known, Dtype::kI32, {args.known.shape[0]}, "accept_path.known");
-  check(args.last_length <= args.known.shape[0], "expected room for last_length tokens", "accept_path.known");
-  for (const Tensor& number : {args.known_count, args.cache_length, args.known_rows, args.finish, args.step})
+  for (const Tensor& number :
+       {args.last_length, args.known_count, args.cache_length, args.known_rows, args.finish, args.step})
     check_tensor(number, Dtype::kI32, {1}, "accept_path: a number of the state");
   if (args.is_known)
     check_tensor(args.is_known, Dtype::kU8, {args.is_known.shape[0]}, "accept_path.is_known");

@@ -19,15 +19,15 @@ struct AcceptPath {
   Tensor choices;     // i32 [nodes]: the model's token behind each node
   Tensor match = {};  // i32 [2] or none: for the record
   // The text, carried from step to step.
-  Tensor end_tokens = {};   // i32 [ends] or none: ids that end the text
-  int64_t last_length = 0;  // known tokens at which the text ends, at most `capacity`
-  Tensor known;             // i32 [capacity]: emitted tokens are appended
-  Tensor known_count;       // i32 [1]
-  Tensor cache_length;      // i32 [1]
-  Tensor is_known = {};     // u8 [vocabulary] or none
-  Tensor known_rows;        // i32 [1]: rows of the next draft table that are known
-  Tensor finish;            // i32 [1]: FinishReason
-  Tensor step;              // i32 [1]: steps taken so far
+  Tensor end_tokens = {};  // i32 [ends] or none: ids that end the text
+  Tensor last_length;      // i32 [1]: known tokens at which the text ends, at most `capacity`
+  Tensor known;            // i32 [capacity]: emitted tokens are appended
+  Tensor known_count;      // i32 [1]
+  Tensor cache_length;     // i32 [1]
+  Tensor is_known = {};    // u8 [vocabulary] or none
+  Tensor known_rows;       // i32 [1]: rows of the next draft table that are known
+  Tensor finish;           // i32 [1]: FinishReason
+  Tensor step;             // i32 [1]: steps taken so far
   // For the operations that follow.
   Tensor kept_rows;   // i32 [height + 1 or more]: KvCompact::sources
   Tensor kept_count;  // i32 [1]: KvCompact::count

@@ -21,6 +21,7 @@ void check(const DraftNodes& args) {
   check_tensor(args.depths, Dtype::kI32, {nodes}, "draft_nodes.depths");
   check_tensor(args.columns, Dtype::kI32, {nodes}, "draft_nodes.columns");
   check(nodes >= 1, "expected at least the root", "draft_nodes.tokens");
+  check_tensor(args.seed, Dtype::kU8, {static_cast<int64_t>(sizeof(uint64_t))}, "draft_nodes.seed");
   check_tensor(args.tokens, Dtype::kI32, {nodes}, "draft_nodes.tokens");
   check_tensor(args.positions, Dtype::kI32, {nodes}, "draft_nodes.positions");
   check_tensor(args.sources, Dtype::kI32, {nodes}, "draft_nodes.sources");

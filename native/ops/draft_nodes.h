@@ -16,7 +16,7 @@ struct DraftNodes {
   Tensor depths;             // i32 [nodes]: of each node, 0 for the root, which is node 0; at most `depth`
   Tensor columns;            // i32 [nodes]: the last column of each node's path, at most `width`
   int32_t width = 1;  // columns of the draft table, at least row_size; column `width` is the retrieved one
-  uint64_t seed = 0;  // of the noise
+  Tensor seed;        // u8 [sizeof(uint64_t)]: of the noise
   Tensor tokens;      // i32 [nodes]
   Tensor positions;   // i32 [nodes]
   Tensor sources;     // i32 [nodes]: DraftSource; kModel for the root

@@ -7,18 +7,10 @@
 
 #include "base/cancel.h"
 #include "base/decode_step.h"
+#include "base/sampling_options.h"
 #include "model/model.h"
 
 namespace msn {
-
-struct SamplingOptions {
-  double temperature = 0;  // 0: greedy
-  int32_t top_k = 0;       // 0: all
-  double top_p = 1;
-  double min_p = 0;
-  double repetition_penalty = 1;
-  uint64_t seed = 0;
-};
 
 struct DecodingOptions {
   // Draft paths below the root in tree order, each a list of table columns; `width` is the retrieved column.
@@ -29,6 +21,7 @@ struct DecodingOptions {
   bool retrieval = true;
   int32_t min_match = 2;
   uint64_t noise_seed = 0;
+  bool operator==(const DecodingOptions&) const = default;
 };
 
 struct GenerationRequest {
@@ -56,6 +49,8 @@ struct DecodingStep {
 // it looks, or the device, which replays a recorded step and leaves a record.
 enum class StepLead { kOfBackend, kHost, kDevice };  // kOfBackend: the device where the backend replays
 
+// What device-led steps name, recordings and memory, is kept with the model when a decoder goes, and taken up
+// by the next one for a text of the same shape.
 class Decoder {
  public:
   // Checks the request against the model: ERR_INVALID_ARGUMENT for token ids outside the vocabulary, an

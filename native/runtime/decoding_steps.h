@@ -10,14 +10,16 @@
 namespace msn {
 
 struct DecodingSession {
-  // Checks the request, as Decoder does.
-  DecodingSession(const Model& model, GenerationRequest request);
+  // The request has been checked, but for its tree. `longest_pass`: tokens of the prefill in one pass.
+  DecodingSession(const Model& model, const GenerationRequest& request, int64_t longest_pass);
+  // Another text with the same tree, behind an empty cache.
+  void restart(GenerationRequest request);
 
   const Model& model;
-  const GenerationRequest request;
+  GenerationRequest request;
   const DraftTree tree;
-  const int64_t last_length;  // known tokens at which the text ends
-  Transformer transformer;    // for the tree and the prefill, with logits for the tree
+  int64_t last_length;      // known tokens at which the text ends
+  Transformer transformer;  // for the tree and the prefill, with logits for the tree
   KvCache cache;  // always one row less than known tokens: the last one is the root of the next tree
 
   // The deepest node of a tree has position known - 1 + height, and positions end at the context length.
@@ -27,8 +29,21 @@ struct DecodingSession {
 class DecodingSteps {
  public:
   virtual ~DecodingSteps() = default;
+  // Before the first step of every text, when the session has its request. Host-led steps take one text,
+  // device-led ones any number of the same StepShape.
+  virtual void begin() = 0;
   // The cache must hold the prompt less its last token before the first step.
   virtual DecodingStep step() = 0;
+};
+
+// What a recorded step has as constants; all else that a text brings lies in device memory.
+struct StepShape {
+  explicit StepShape(const GenerationRequest& request);
+  bool operator==(const StepShape&) const = default;
+
+  DecodingOptions decoding;  // without its seed
+  bool samples;              // else it takes the highest logit
+  size_t end_tokens;
 };
 
 // `session` must outlive the result.

@@ -1,6 +1,7 @@
 // The loop of docs/method.md led by the device: a step is one recorded sequence of operations on device
 // memory, replayed for every step; the host reads the record that it leaves. While the host does, the device
-// is at work on the next step already.
+// is at work on the next step already. Texts of one shape follow one another on the same memory and
+// recordings.
 #include <algorithm>
 #include <map>
 
@@ -43,22 +44,24 @@ struct DeviceTree {
   const DraftTree tree;
   Workspace memory;
   Tensor parents, depths, columns, deepest_below;  // i32 [nodes]
-  std::unique_ptr<Recording> step;                 // for the cache as it is
+  std::unique_ptr<Recording> step;
+  int64_t cache_capacity = 0;  // with which `step` was recorded
 };
 
 class DeviceSteps final : public DecodingSteps {
  public:
   explicit DeviceSteps(DecodingSession& session);
-  ~DeviceSteps() override;
+  void begin() override;
   DecodingStep step() override;
 
  private:
-  void upload();
+  template <class Value>
+  void upload(const Tensor& tensor, const Value* values, size_t count);
   DeviceTree& tree_for(int64_t known);
   int64_t known_after_step() const { return known_ + tree_->tree.height() + 1; }  // at most
   bool next_is_certain() const;
-  void make_room();
   void start_step();
+  StepRecord* records() const { return static_cast<StepRecord*>(records_storage_.data()); }  // [2]
   void enqueue(const DeviceTree& tree);
   void choose_tokens(const DeviceTree& tree, const Tensor& logits);
   void accept(const DeviceTree& tree);
@@ -69,17 +72,20 @@ class DeviceSteps final : public DecodingSteps {
   Backend& backend_;
   std::map<int32_t, DeviceTree> trees_;  // by height: the request's, and what the context's end leaves of it
   DeviceTree* tree_ = nullptr;           // of the last step that was started
-  int64_t known_;                        // tokens after the last step that was read
+  int64_t known_ = 0;                    // tokens after the last step that was read
   int32_t started_ = 0;                  // steps
   int32_t read_ = 0;
   std::unique_ptr<Event> done_[2];  // step number n: done_[n % 2]
   Buffer records_storage_;
 
   Workspace memory_;
-  Tensor known_tokens_;                                     // i32 [last_length]
+  Tensor known_tokens_;                                     // i32 [context_length]
   Tensor known_count_, known_rows_, finish_, steps_taken_;  // i32 [1]
+  Tensor last_length_;                                      // i32 [1]
   Tensor end_tokens_;                                       // i32 [ends] or none
-  Tensor is_known_;                                         // u8 [vocabulary] or none
+  Tensor noise_seed_;                                       // u8 [sizeof(uint64_t)]
+  Tensor sampling_;                                         // u8 [sizeof(SamplingOptions)]
+  Tensor is_known_;                                         // u8 [vocabulary], or none for the highest logit
   Tensor match_;                                            // i32 [2]
   Tensor continuation_;                                     // i32 [depth]
   Tensor guesses_;                                          // i32 [depth, min(width, vocabulary)]
@@ -93,19 +99,21 @@ DeviceSteps::DeviceSteps(DecodingSession& session)
     : session_(session),
       request_(session.request),
       backend_(session.model.backend()),
-      known_(static_cast<int64_t>(request_.prompt.size())),
       done_{backend_.make_event(), backend_.make_event()},
       records_storage_(backend_.allocate_pinned(2 * sizeof(StepRecord))),
       memory_(backend_) {
   const int64_t vocabulary = session.model.shape().vocabulary_size;
   const int64_t nodes = session.tree.nodes();
   const int64_t depth = request_.decoding.depth;
-  memory_.plan(&known_tokens_, Dtype::kI32, {session.last_length});
-  for (Tensor* number : {&known_count_, &known_rows_, &finish_, &steps_taken_, &kept_count_, &first_row_})
+  memory_.plan(&known_tokens_, Dtype::kI32, {session.model.shape().context_length});
+  for (Tensor* number :
+       {&known_count_, &known_rows_, &finish_, &steps_taken_, &last_length_, &kept_count_, &first_row_})
     memory_.plan(number, Dtype::kI32, {1});
   if (!request_.end_of_sequence.empty())
     memory_.plan(&end_tokens_, Dtype::kI32, {static_cast<int64_t>(request_.end_of_sequence.size())});
-  if (request_.sampling.repetition_penalty != 1) memory_.plan(&is_known_, Dtype::kU8, {vocabulary});
+  memory_.plan(&noise_seed_, Dtype::kU8, {sizeof(uint64_t)});
+  memory_.plan(&sampling_, Dtype::kU8, {sizeof(SamplingOptions)});
+  if (!is_plain_argmax(request_.sampling)) memory_.plan(&is_known_, Dtype::kU8, {vocabulary});
   memory_.plan(&match_, Dtype::kI32, {2});
   memory_.plan(&continuation_, Dtype::kI32, {depth});
   memory_.plan(&guesses_, Dtype::kI32, {depth, std::min<int64_t>(request_.decoding.width, vocabulary)});
@@ -114,31 +122,31 @@ DeviceSteps::DeviceSteps(DecodingSession& session)
   memory_.plan(&kept_rows_, Dtype::kI32, {session.tree.height() + 1});
   memory_.plan(&next_rows_, Dtype::kI32, {depth});
   memory_.commit();
-  upload();
 }
 
-// What is under way must not outlive the memory that it uses.
-DeviceSteps::~DeviceSteps() {
-  try {
-    backend_.synchronize();
-  } catch (const Error&) {
-    // A device that is lost has nothing under way.
-  }
+template <class Value>
+void DeviceSteps::upload(const Tensor& tensor, const Value* values, size_t count) {
+  backend_.copy_from_host(tensor.data, values, static_cast<int64_t>(count * sizeof(Value)));
 }
 
-void DeviceSteps::upload() {
-  const auto copy = [&](const Tensor& tensor, const auto& values) {
-    backend_.copy_from_host(tensor.data, values.data(),
-                            static_cast<int64_t>(values.size() * sizeof(values[0])));
-  };
-  copy(known_tokens_, request_.prompt);
-  copy(known_count_, std::vector<int32_t>{static_cast<int32_t>(known_)});
-  if (end_tokens_) copy(end_tokens_, request_.end_of_sequence);
+void DeviceSteps::begin() {
+  started_ = read_ = 0;
+  known_ = static_cast<int64_t>(request_.prompt.size());
+  const int32_t none = 0, known = static_cast<int32_t>(known_),
+                last_length = static_cast<int32_t>(session_.last_length);
+  for (const Tensor& number : {known_rows_, finish_, steps_taken_}) upload(number, &none, 1);
+  upload(known_tokens_, request_.prompt.data(), request_.prompt.size());
+  upload(known_count_, &known, 1);
+  upload(last_length_, &last_length, 1);
+  upload(end_tokens_, request_.end_of_sequence.data(), request_.end_of_sequence.size());
+  upload(noise_seed_, &request_.decoding.noise_seed, 1);
+  upload(sampling_, &request_.sampling, 1);
   if (is_known_) {
     std::vector<uint8_t> is_known(static_cast<size_t>(is_known_.elements()));
     for (const int32_t token : request_.prompt) is_known[token] = 1;
-    copy(is_known_, is_known);
+    upload(is_known_, is_known.data(), is_known.size());
   }
+  for (int i = 0; i < 2; ++i) records()[i].step = 0;
 }
 
 DeviceTree& DeviceSteps::tree_for(int64_t known) {
@@ -157,16 +165,11 @@ bool DeviceSteps::next_is_certain() const {
          known - 1 + tree_->tree.nodes() <= session_.cache.capacity();
 }
 
-// For the step at hand and the one after it. Recordings hold addresses in the cache.
-void DeviceSteps::make_room() {
-  const int64_t rows = known_after_step() - 1 + tree_->tree.nodes();
-  if (rows <= session_.cache.capacity()) return;
-  for (auto& [height, tree] : trees_) tree.step = nullptr;
-  session_.cache.reserve(rows);
-}
-
 void DeviceSteps::start_step() {
-  if (!tree_->step) tree_->step = backend_.capture([this, tree = tree_] { enqueue(*tree); });
+  if (!tree_->step || tree_->cache_capacity != session_.cache.capacity()) {
+    tree_->step = backend_.capture([this, tree = tree_] { enqueue(*tree); });
+    tree_->cache_capacity = session_.cache.capacity();
+  }
   tree_->step->replay();
   ++started_;
   done_[started_ % 2]->record();
@@ -175,7 +178,7 @@ void DeviceSteps::start_step() {
 DecodingStep DeviceSteps::step() {
   if (started_ == read_) {
     tree_ = &tree_for(known_);
-    make_room();
+    session_.cache.reserve(known_after_step() - 1 + tree_->tree.nodes());  // for this one and the next
     start_step();
   }
   if (next_is_certain()) start_step();
@@ -185,8 +188,10 @@ DecodingStep DeviceSteps::step() {
 void DeviceSteps::enqueue(const DeviceTree& tree) {
   const int64_t nodes = tree.tree.nodes();
   const bool retrieves = tree.drafts() && request_.decoding.retrieval;
+  // No text that the cache has room for is longer; the search is sized by it.
+  const int64_t longest = std::min(known_tokens_.shape[0], session_.cache.capacity());
   if (retrieves)
-    backend_.run(LongestMatch{.known = known_tokens_,
+    backend_.run(LongestMatch{.known = first_of(known_tokens_, longest),
                               .known_count = known_count_,
                               .min_match = request_.decoding.min_match,
                               .match = match_,
@@ -200,7 +205,7 @@ void DeviceSteps::enqueue(const DeviceTree& tree) {
                           .depths = tree.depths,
                           .columns = tree.columns,
                           .width = request_.decoding.width,
-                          .seed = request_.decoding.noise_seed,
+                          .seed = noise_seed_,
                           .tokens = first_of(tokens_, nodes),
                           .positions = first_of(positions_, nodes),
                           .sources = first_of(sources_, nodes)});
@@ -222,8 +227,7 @@ void DeviceSteps::enqueue(const DeviceTree& tree) {
 
 void DeviceSteps::choose_tokens(const DeviceTree& tree, const Tensor& logits) {
   const int64_t nodes = tree.tree.nodes();
-  const SamplingOptions& sampling = request_.sampling;
-  if (is_plain_argmax(sampling)) {
+  if (is_plain_argmax(request_.sampling)) {
     backend_.run(
         TopK{.logits = logits, .indices = Tensor(choices_.data, Dtype::kI32, {nodes, 1}), .values = {}});
     return;
@@ -234,12 +238,7 @@ void DeviceSteps::choose_tokens(const DeviceTree& tree, const Tensor& logits) {
                             .depths = tree.depths,
                             .known_count = known_count_,
                             .is_known = is_known_,
-                            .temperature = sampling.temperature,
-                            .top_k = sampling.top_k,
-                            .top_p = sampling.top_p,
-                            .min_p = sampling.min_p,
-                            .repetition_penalty = sampling.repetition_penalty,
-                            .seed = sampling.seed,
+                            .options = sampling_,
                             .choices = first_of(choices_, nodes)});
 }
 
@@ -255,7 +254,7 @@ void DeviceSteps::accept(const DeviceTree& tree) {
       .choices = first_of(choices_, nodes),
       .match = tree.drafts() && request_.decoding.retrieval ? match_ : Tensor(),
       .end_tokens = end_tokens_,
-      .last_length = session_.last_length,
+      .last_length = last_length_,
       .known = known_tokens_,
       .known_count = known_count_,
       .cache_length = session_.cache.device_length(),
@@ -273,7 +272,7 @@ void DeviceSteps::accept(const DeviceTree& tree) {
 DecodingStep DeviceSteps::read_record() {
   ++read_;
   done_[read_ % 2]->wait();
-  const StepRecord& record = static_cast<const StepRecord*>(records_storage_.data())[read_ % 2];
+  const StepRecord& record = records()[read_ % 2];
   if (record.step != read_)
     throw Error(ErrorCode::kInternal,
                 "expected the record of step " + std::to_string(read_) + ", found that of step " +

@@ -24,7 +24,6 @@ class HostSteps final : public DecodingSteps {
         retrieval_(request_.decoding.min_match),
         sampler_(request_.sampling, model_.shape().vocabulary_size),
         memory_(model_.backend()) {
-    for (const int32_t token : request_.prompt) add_known(token);
     const int64_t vocabulary = model_.shape().vocabulary_size;
     memory_.plan(&argmax_, Dtype::kI32, {tree_.nodes(), 1});
     memory_.plan(&guesses_, Dtype::kI32,
@@ -32,6 +31,10 @@ class HostSteps final : public DecodingSteps {
     memory_.commit();
     host_guesses_.resize(guesses_.elements());
     logits_row_.resize(is_plain_argmax(request_.sampling) ? 0 : vocabulary);
+  }
+
+  void begin() override {
+    for (const int32_t token : request_.prompt) add_known(token);
   }
 
   DecodingStep step() override {

@@ -11,7 +11,14 @@ namespace {
 int32_t integer(const Napi::Object& args, const char* name, int32_t fallback) {
   return static_cast<int32_t>(number(args, name, fallback));
 }
-uint64_t seed(const Napi::Object& args) { return static_cast<uint64_t>(number(args, "seed")); }
+
+// A value that an operation reads from device memory, which is the host's on the CPU; until the next call.
+template <class Value>
+Tensor in_memory(const Value& value, Dtype dtype = Dtype::kU8) {
+  static Value memory;
+  memory = value;
+  return Tensor(&memory, dtype, {static_cast<int64_t>(sizeof(Value)) / dtype_size(dtype)});
+}
 
 LongestMatch longest_match(const Napi::Object& args) {
   return {.known = tensor(args, "known"),
@@ -31,7 +38,7 @@ DraftNodes draft_nodes(const Napi::Object& args) {
           .depths = tensor(args, "depths"),
           .columns = tensor(args, "columns"),
           .width = integer(args, "width", 1),
-          .seed = seed(args),
+          .seed = in_memory(static_cast<uint64_t>(number(args, "seed"))),
           .tokens = tensor(args, "tokens"),
           .positions = tensor(args, "positions"),
           .sources = tensor(args, "sources")};
@@ -43,13 +50,8 @@ SampleTokens sample_tokens(const Napi::Object& args) {
           .parents = tensor(args, "parents"),
           .depths = tensor(args, "depths"),
           .known_count = tensor(args, "knownCount"),
-          .is_known = optional_tensor(args, "isKnown"),
-          .temperature = number(args, "temperature"),
-          .top_k = integer(args, "topK", 0),
-          .top_p = number(args, "topP", 1),
-          .min_p = number(args, "minP"),
-          .repetition_penalty = number(args, "repetitionPenalty", 1),
-          .seed = seed(args),
+          .is_known = tensor(args, "isKnown"),
+          .options = in_memory(sampling_options(args)),
           .choices = tensor(args, "choices")};
 }
 
@@ -63,7 +65,7 @@ AcceptPath accept_path(const Napi::Object& args) {
           .choices = tensor(args, "choices"),
           .match = optional_tensor(args, "match"),
           .end_tokens = optional_tensor(args, "endTokens"),
-          .last_length = static_cast<int64_t>(number(args, "lastLength")),
+          .last_length = in_memory(integer(args, "lastLength", 0), Dtype::kI32),
           .known = tensor(args, "known"),
           .known_count = tensor(args, "knownCount"),
           .cache_length = tensor(args, "cacheLength"),

@@ -98,6 +98,15 @@ std::string string(const Napi::Object& args, const char* name, const char* fallb
   return value.IsString() ? value.ToString().Utf8Value() : fallback;
 }
 
+SamplingOptions sampling_options(const Napi::Object& args) {
+  return {.temperature = number(args, "temperature"),
+          .top_k = static_cast<int32_t>(number(args, "topK")),
+          .top_p = number(args, "topP", 1),
+          .min_p = number(args, "minP"),
+          .repetition_penalty = number(args, "repetitionPenalty", 1),
+          .seed = static_cast<uint64_t>(number(args, "seed"))};
+}
+
 const std::shared_ptr<Backend>& backend(const Napi::Object& args) {
   static std::map<std::tuple<std::string, std::string, int, bool>, std::shared_ptr<Backend>> backends;
   BackendOptions options;

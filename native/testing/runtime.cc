@@ -57,23 +57,12 @@ Napi::Float32Array floats(Napi::Env env, Backend& backend, const Tensor& tensor)
   return result;
 }
 
-SamplingOptions sampling(const Napi::Object& args) {
-  SamplingOptions options;
-  options.temperature = number(args, "temperature", 0);
-  options.top_k = static_cast<int32_t>(number(args, "topK", 0));
-  options.top_p = number(args, "topP", 1);
-  options.min_p = number(args, "minP", 0);
-  options.repetition_penalty = number(args, "repetitionPenalty", 1);
-  options.seed = static_cast<uint64_t>(number(args, "seed", 0));
-  return options;
-}
-
 GenerationRequest generation_request(const Napi::Object& args) {
   GenerationRequest request;
   request.prompt = integers(args, "prompt");
   request.max_new_tokens = static_cast<int64_t>(number(args, "maxNewTokens", 32));
   request.end_of_sequence = integers(args, "endOfSequence");
-  request.sampling = sampling(args);
+  request.sampling = sampling_options(args);
   const auto paths = args.Get("paths").As<Napi::Array>();
   for (uint32_t i = 0; args.Get("paths").IsArray() && i < paths.Length(); ++i) {
     const auto columns = paths.Get(i).As<Napi::Array>();
@@ -197,6 +186,13 @@ const Register decode_function{"decode", [](const Napi::CallbackInfo& info) -> N
                                  return result;
                                }};
 
+// How many steps the model's backend has captured so far.
+const Register captures_function{"captures", [](const Napi::CallbackInfo& info) -> Napi::Value {
+                                   const Model& engine = model(info[0].As<Napi::Object>());
+                                   return Napi::Number::New(info.Env(),
+                                                            static_cast<double>(engine.backend().captures()));
+                                 }};
+
 const Register denoise_function{"denoise", [](const Napi::CallbackInfo& info) -> Napi::Value {
                                   const auto args = info[0].As<Napi::Object>();
                                   DenoisingRequest request;
@@ -254,7 +250,7 @@ const Register retrieval_function{
 // { logits, known, path, index, ...sampling } -> token
 const Register sample_function{"sample", [](const Napi::CallbackInfo& info) -> Napi::Value {
                                  const auto args = info[0].As<Napi::Object>();
-                                 const SamplingOptions options = sampling(args);
+                                 const SamplingOptions options = sampling_options(args);
                                  check_sampling(options);
                                  const Tensor logits = tensor(args, "logits");
                                  Sampler sampler(options, logits.elements());

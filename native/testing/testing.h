@@ -7,6 +7,7 @@
 #include <string>
 
 #include "backend/backend.h"
+#include "base/sampling_options.h"
 #include "ops/tensor.h"
 
 namespace msn::testing {
@@ -24,6 +25,8 @@ Tensor optional_tensor(const Napi::Object& args, const char* name);
 double number(const Napi::Object& args, const char* name, double fallback = 0);
 bool boolean(const Napi::Object& args, const char* name, bool fallback = false);
 std::string string(const Napi::Object& args, const char* name, const char* fallback = "");
+// args.temperature, .topK, .topP, .minP, .repetitionPenalty and .seed.
+SamplingOptions sampling_options(const Napi::Object& args);
 
 // A backend for args.device ('cpu'), args.instructions ('generic', 'avx2', 'avx512', '' for the best),
 // args.threads (1) and args.activations ('bf16': training operations of the CPU round theirs), made once for

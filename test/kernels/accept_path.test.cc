@@ -46,6 +46,7 @@ class Texts {
                                           .choices = choice_array.data(),
                                           .match = retrieves ? match_array.data() : nullptr,
                                           .end_tokens = end_array_.data(),
+                                          .last_length = last_array_.data(),
                                           .known = known_array_.data(),
                                           .known_count = state,
                                           .cache_length = state + 1,
@@ -60,7 +61,6 @@ class Texts {
                                           .records = reinterpret_cast<StepRecord*>(record_array_.data()),
                                           .nodes = nodes,
                                           .ends = static_cast<int64_t>(ends_.size()),
-                                          .last_length = static_cast<int64_t>(known_.size()),
                                           .depth = kDepth});
     const auto number = [&](int i) { return Tensor(state_.data() + i, Dtype::kI32, {1}); };
     check_.cpu().run(msn::AcceptPath{
@@ -73,7 +73,7 @@ class Texts {
         .choices = tensor(choices, {nodes}),
         .match = retrieves ? tensor(match, {2}) : Tensor(),
         .end_tokens = tensor(ends_, {static_cast<int64_t>(ends_.size())}),
-        .last_length = static_cast<int64_t>(known_.size()),
+        .last_length = tensor(last_length_, {1}),
         .known = tensor(known_, {static_cast<int64_t>(known_.size())}),
         .known_count = number(0),
         .cache_length = number(1),
@@ -105,7 +105,7 @@ class Texts {
 
   Check& check_;
   DraftTree tree_;
-  std::vector<int32_t> ends_, known_;
+  std::vector<int32_t> ends_, known_, last_length_{static_cast<int32_t>(known_.size())};
   // known_count, cache_length, known_rows, finish, step, kept_count, first_row
   std::vector<int32_t> state_ = {2, 1, -1, 0, 0, -1, -1};
   std::vector<uint8_t> is_known_ = {1, 1, 0, 0};
@@ -113,7 +113,8 @@ class Texts {
                        next_ = std::vector<int32_t>(kDepth, -7);
   std::vector<uint8_t> records_ = std::vector<uint8_t>(2 * sizeof(StepRecord), 0);
   const DeviceArray<int32_t> parents_{check_, tree_.parents}, depths_{check_, tree_.depths},
-      columns_{check_, tree_.columns}, deepest_below_{check_, tree_.deepest_below}, end_array_{check_, ends_};
+      columns_{check_, tree_.columns}, deepest_below_{check_, tree_.deepest_below}, end_array_{check_, ends_},
+      last_array_{check_, last_length_};
   DeviceArray<int32_t> known_array_{check_, static_cast<int64_t>(known_.size())};
   const DeviceArray<int32_t> state_array_{check_, state_}, kept_array_{check_, kept_},
       next_array_{check_, next_};

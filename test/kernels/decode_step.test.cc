@@ -21,7 +21,6 @@ namespace {
 constexpr int64_t kNodes = 20, kDepth = 4, kWidth = 6, kVocabulary = 5, kGuesses = kVocabulary,
                   kCapacity = 200, kBlocks = 3, kRow = 8, kPrompt = 6, kLastLength = 120;
 constexpr int kSteps = 15;
-constexpr uint64_t kSeed = 17;
 
 // What a step reads and writes, on the host.
 struct State {
@@ -44,6 +43,10 @@ struct State {
                        tokens = std::vector<int32_t>(kNodes, 0), positions = tokens, sources = tokens,
                        choices = tokens, kept_rows = std::vector<int32_t>(kDepth + 1, 0),
                        next_rows = std::vector<int32_t>(kDepth, 0);
+  std::vector<SamplingOptions> sampling{{.temperature = 1, .top_p = 0.9, .seed = 17}};
+  std::vector<uint64_t> noise_seed{18};
+  std::vector<int32_t> last_length{kLastLength};
+  std::vector<uint8_t> is_known = std::vector<uint8_t>(kVocabulary, 0);
   std::vector<uint8_t> records = std::vector<uint8_t>(2 * sizeof(StepRecord), 0);
 };
 
@@ -69,7 +72,7 @@ void step_on_cpu(Backend& cpu, State& s) {
                           .depths = depths,
                           .columns = columns,
                           .width = kWidth,
-                          .seed = kSeed,
+                          .seed = bytes_of(s.noise_seed),
                           .tokens = tokens,
                           .positions = tensor(s.positions, {kNodes}),
                           .sources = sources});
@@ -78,9 +81,8 @@ void step_on_cpu(Backend& cpu, State& s) {
                             .parents = parents,
                             .depths = depths,
                             .known_count = number(0),
-                            .temperature = 1,
-                            .top_p = 0.9,
-                            .seed = kSeed,
+                            .is_known = bytes_of(s.is_known),
+                            .options = bytes_of(s.sampling),
                             .choices = choices});
   cpu.run(msn::AcceptPath{
       .parents = parents,
@@ -91,7 +93,7 @@ void step_on_cpu(Backend& cpu, State& s) {
       .sources = sources,
       .choices = choices,
       .match = match,
-      .last_length = kLastLength,
+      .last_length = tensor(s.last_length, {1}),
       .known = known,
       .known_count = number(0),
       .cache_length = number(1),
@@ -134,29 +136,24 @@ class DeviceState {
                                             .continuation = continuation_.data(),
                                             .depths = depths_.data(),
                                             .columns = columns_.data(),
+                                            .seed = noise_seed_.data(),
                                             .tokens = tokens_.data(),
                                             .positions = positions_.data(),
                                             .sources = sources_.data(),
                                             .nodes = kNodes,
                                             .row_size = kGuesses,
-                                            .width = kWidth,
-                                            .seed = kSeed},
+                                            .width = kWidth},
                                            where),
                                sample_tokens({.logits = logits_.data(),
                                               .tokens = tokens_.data(),
                                               .parents = parents_.data(),
                                               .depths = depths_.data(),
                                               .known_count = numbers,
-                                              .is_known = nullptr,
+                                              .is_known = is_known_.data(),
+                                              .options = sampling_.data(),
                                               .choices = choices_.data(),
                                               .nodes = kNodes,
-                                              .vocabulary = kVocabulary,
-                                              .temperature = 1,
-                                              .top_p = 0.9,
-                                              .min_p = 0,
-                                              .repetition_penalty = 1,
-                                              .top_k = 0,
-                                              .seed = kSeed},
+                                              .vocabulary = kVocabulary},
                                              where),
                                accept_path({.parents = parents_.data(),
                                             .depths = depths_.data(),
@@ -167,6 +164,7 @@ class DeviceState {
                                             .choices = choices_.data(),
                                             .match = match_.data(),
                                             .end_tokens = nullptr,
+                                            .last_length = last_length_.data(),
                                             .known = known_.data(),
                                             .known_count = numbers,
                                             .cache_length = numbers + 1,
@@ -181,7 +179,6 @@ class DeviceState {
                                             .records = reinterpret_cast<StepRecord*>(records_.data()),
                                             .nodes = kNodes,
                                             .ends = 0,
-                                            .last_length = kLastLength,
                                             .depth = kDepth},
                                            where),
                                kv_compact({.cache = cache_.data(),
@@ -226,10 +223,12 @@ class DeviceState {
       continuation_{check_, host_.continuation}, guesses_{check_, host_.guesses},
       tokens_{check_, host_.tokens}, positions_{check_, host_.positions}, sources_{check_, host_.sources},
       choices_{check_, host_.choices}, kept_rows_{check_, host_.kept_rows},
-      next_rows_{check_, host_.next_rows};
+      next_rows_{check_, host_.next_rows}, last_length_{check_, host_.last_length};
+  const DeviceArray<uint64_t> noise_seed_{check_, host_.noise_seed};
+  const DeviceArray<SamplingOptions> sampling_{check_, host_.sampling};
   const DeviceArray<float> logits_{check_, host_.logits};
   const DeviceArray<Bf16> cache_{check_, host_.cache};
-  const DeviceArray<uint8_t> records_{check_, host_.records};
+  const DeviceArray<uint8_t> is_known_{check_, host_.is_known}, records_{check_, host_.records};
 };
 
 const Test replayed("a decode step, recorded and replayed", [](Check& check) {

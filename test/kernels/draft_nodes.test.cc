@@ -25,11 +25,13 @@ void compare_with_cpu(Check& check, int64_t nodes, const Drafts& drafts) {
                        columns = random.integers(nodes, 0, kWidth), known_count{drafts.known_count},
                        known_rows{drafts.known_rows}, match{drafts.match_length, 4}, tokens(nodes, -7),
                        positions(nodes, -7), sources(nodes, -7);
+  std::vector<uint64_t> seed{drafts.seed};
   depths[0] = 0;
   const DeviceArray<int32_t> known_array(check, known), guess_array(check, guesses),
       continuation_array(check, continuation), depth_array(check, depths), column_array(check, columns),
       count_array(check, known_count), row_array(check, known_rows), match_array(check, match),
       token_array(check, tokens), position_array(check, positions), source_array(check, sources);
+  const DeviceArray<uint64_t> seed_array(check, seed);
   check.launch(draft_nodes, DraftNodes{.known = known_array.data(),
                                        .known_count = count_array.data(),
                                        .guesses = guess_array.data(),
@@ -38,13 +40,13 @@ void compare_with_cpu(Check& check, int64_t nodes, const Drafts& drafts) {
                                        .continuation = drafts.retrieves ? continuation_array.data() : nullptr,
                                        .depths = depth_array.data(),
                                        .columns = column_array.data(),
+                                       .seed = seed_array.data(),
                                        .tokens = token_array.data(),
                                        .positions = position_array.data(),
                                        .sources = source_array.data(),
                                        .nodes = nodes,
                                        .row_size = kRowSize,
-                                       .width = kWidth,
-                                       .seed = drafts.seed});
+                                       .width = kWidth});
   check.cpu().run(
       msn::DraftNodes{.known = tensor(known, {40}),
                       .known_count = tensor(known_count, {1}),
@@ -55,7 +57,7 @@ void compare_with_cpu(Check& check, int64_t nodes, const Drafts& drafts) {
                       .depths = tensor(depths, {nodes}),
                       .columns = tensor(columns, {nodes}),
                       .width = kWidth,
-                      .seed = drafts.seed,
+                      .seed = bytes_of(seed),
                       .tokens = tensor(tokens, {nodes}),
                       .positions = tensor(positions, {nodes}),
                       .sources = tensor(sources, {nodes})});

@@ -35,8 +35,4 @@ inline DraftTree random_tree(Random& random, int64_t nodes, int32_t deepest) {
   return tree;
 }
 
-inline Tensor bytes_of(std::vector<uint8_t>& values) {
-  return Tensor(values.data(), Dtype::kU8, {static_cast<int64_t>(values.size())});
-}
-
 }  // namespace msn::kernels::testing

@@ -178,5 +178,9 @@ inline Tensor tensor(std::vector<Bf16>& values, std::initializer_list<int64_t> s
 inline Tensor tensor(std::vector<int32_t>& values, std::initializer_list<int64_t> shape) {
   return Tensor(values.data(), Dtype::kI32, shape);
 }
+template <class T>
+Tensor bytes_of(std::vector<T>& values) {
+  return Tensor(values.data(), Dtype::kU8, {static_cast<int64_t>(values.size() * sizeof(T))});
+}
 
 }  // namespace msn::kernels::testing

@@ -10,15 +10,7 @@
 namespace msn::kernels::testing {
 namespace {
 
-struct Options {
-  double temperature = 1;
-  int32_t top_k = 0;
-  double top_p = 1;
-  double min_p = 0;
-  double penalty = 1;
-};
-
-void compare_with_cpu(Check& check, std::vector<float> logits, int64_t nodes, const Options& options) {
+void compare_with_cpu(Check& check, std::vector<float> logits, int64_t nodes, SamplingOptions sampling) {
   const int64_t vocabulary = static_cast<int64_t>(logits.size()) / nodes;
   Random& random = check.random();
   DraftTree tree = random_tree(random, nodes, 5);
@@ -26,67 +18,59 @@ void compare_with_cpu(Check& check, std::vector<float> logits, int64_t nodes, co
                        known_count{static_cast<int32_t>(random.integer(1, 100000))}, choices(nodes, -7);
   std::vector<uint8_t> is_known;
   for (int64_t token = 0; token < vocabulary; ++token) is_known.push_back(random.integer(0, 3) == 0);
-  const uint64_t seed = random.bits();
+  sampling.seed = random.bits();
+  std::vector<SamplingOptions> options{sampling};
   const DeviceArray<float> logit_array(check, logits);
   const DeviceArray<int32_t> token_array(check, tokens), parent_array(check, tree.parents),
       depth_array(check, tree.depths), count_array(check, known_count), choice_array(check, choices);
   const DeviceArray<uint8_t> known_array(check, is_known);
+  const DeviceArray<SamplingOptions> option_array(check, options);
   check.launch(sample_tokens, SampleTokens{.logits = logit_array.data(),
                                            .tokens = token_array.data(),
                                            .parents = parent_array.data(),
                                            .depths = depth_array.data(),
                                            .known_count = count_array.data(),
-                                           .is_known = options.penalty == 1 ? nullptr : known_array.data(),
+                                           .is_known = known_array.data(),
+                                           .options = option_array.data(),
                                            .choices = choice_array.data(),
                                            .nodes = nodes,
-                                           .vocabulary = vocabulary,
-                                           .temperature = options.temperature,
-                                           .top_p = options.top_p,
-                                           .min_p = options.min_p,
-                                           .repetition_penalty = options.penalty,
-                                           .top_k = options.top_k,
-                                           .seed = seed});
+                                           .vocabulary = vocabulary});
   check.cpu().run(msn::SampleTokens{.logits = tensor(logits, {nodes, vocabulary}),
                                     .tokens = tensor(tokens, {nodes}),
                                     .parents = tensor(tree.parents, {nodes}),
                                     .depths = tensor(tree.depths, {nodes}),
                                     .known_count = tensor(known_count, {1}),
-                                    .is_known = options.penalty == 1 ? Tensor() : bytes_of(is_known),
-                                    .temperature = options.temperature,
-                                    .top_k = options.top_k,
-                                    .top_p = options.top_p,
-                                    .min_p = options.min_p,
-                                    .repetition_penalty = options.penalty,
-                                    .seed = seed,
+                                    .is_known = bytes_of(is_known),
+                                    .options = bytes_of(options),
                                     .choices = tensor(choices, {nodes})});
   check.same(choice_array.read(), choices,
              "vocabulary " + std::to_string(vocabulary) + ", temperature " +
-                 std::to_string(options.temperature) + ", top-k " + std::to_string(options.top_k) +
-                 ", top-p " + std::to_string(options.top_p) + ", min-p " + std::to_string(options.min_p));
+                 std::to_string(sampling.temperature) + ", top-k " + std::to_string(sampling.top_k) +
+                 ", top-p " + std::to_string(sampling.top_p) + ", min-p " + std::to_string(sampling.min_p));
 }
 
-const std::vector<Options> kAllOptions = {
-    {},
-    {.temperature = 0, .penalty = 1.3},
+const std::vector<SamplingOptions> kAllOptions = {
+    {.temperature = 1},
+    {.repetition_penalty = 1.3},
     {.temperature = 0.7, .top_k = 5},
-    {.temperature = 0.7, .top_k = 100000, .penalty = 0.8},
+    {.temperature = 0.7, .top_k = 100000, .repetition_penalty = 0.8},
     {.temperature = 1.5, .top_p = 0.9},
-    {.top_p = 1e-9},
-    {.min_p = 0.1},
-    {.min_p = 1},
-    {.temperature = 0.8, .top_k = 40, .top_p = 0.95, .min_p = 0.02, .penalty = 1.1},
+    {.temperature = 1, .top_p = 1e-9},
+    {.temperature = 1, .min_p = 0.1},
+    {.temperature = 1, .min_p = 1},
+    {.temperature = 0.8, .top_k = 40, .top_p = 0.95, .min_p = 0.02, .repetition_penalty = 1.1},
     {.temperature = 1e-300},
     {.temperature = 1e300, .top_p = 0.5},
 };
 
 // Under sanitizers one that penalises and one that does everything.
-std::vector<Options> options_for(const Check& check) {
-  return check.tiny() ? std::vector<Options>{kAllOptions[1], kAllOptions[8]} : kAllOptions;
+std::vector<SamplingOptions> options_for(const Check& check) {
+  return check.tiny() ? std::vector<SamplingOptions>{kAllOptions[1], kAllOptions[8]} : kAllOptions;
 }
 
 const Test like_cpu("sample_tokens", [](Check& check) {
   const int64_t nodes = check.tiny() ? 2 : 6;
-  for (const Options& options : options_for(check)) {
+  for (const SamplingOptions& options : options_for(check)) {
     compare_with_cpu(check, check.random().normal(nodes * 50, 3), nodes, options);
     compare_with_cpu(check, check.random().normal(nodes * 1, 3), nodes, options);
     compare_with_cpu(check, check.random().normal(2 * 96, 3), 2, options);  // whole runs
@@ -96,7 +80,7 @@ const Test like_cpu("sample_tokens", [](Check& check) {
 
 const Test oddities("sample_tokens of odd logits", [](Check& check) {
   const float odd[] = {0.0f, -0.0f, INFINITY, -INFINITY, NAN, 3.4e38f, -3.4e38f, 1e-45f};
-  for (const Options& options : options_for(check)) {
+  for (const SamplingOptions& options : options_for(check)) {
     std::vector<float> mixed, finite;
     for (int i = 0; i < 4 * 20; ++i) {
       mixed.push_back(odd[check.random().integer(0, 7)]);
@@ -114,7 +98,7 @@ const Test crowds("sample_tokens of crowded logits", [](Check& check) {
   if (check.tiny()) return;
   const int64_t vocabulary = 5000;
   std::vector<float> close = check.random().normal(2 * vocabulary, 1e-6f);
-  for (const Options& options : kAllOptions) {
+  for (const SamplingOptions& options : kAllOptions) {
     compare_with_cpu(check, std::vector<float>(2 * vocabulary, 0.5f), 2, options);
     compare_with_cpu(check, close, 2, options);
   }

@@ -238,4 +238,6 @@ test('refuses what does not fit', () => {
   attempt({ deepestBelow: [2, 1] }).toThrow('accept_path.deepest_below');
   attempt({ height: 0 }).toThrow('accept_path.depths');
   attempt({}, [vocabulary, 0]).toThrow('accept_path.choices');
+  text.lastLength = 1;
+  attempt({}).toThrow('accept_path.last_length');
 });

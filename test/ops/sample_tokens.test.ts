@@ -130,16 +130,11 @@ describe('sampling the nodes of a tree', () => {
   });
 
   test('refuses what does not fit', () => {
-    expect(() => alone([1], { topP: 0 })).toThrow('top_p');
-    expect(() => alone([1], { minP: 2 })).toThrow('min_p');
-    expect(() => alone([1], { temperature: -1 })).toThrow('temperature');
-    expect(() => alone([1], { repetitionPenalty: 0 })).toThrow('repetition_penalty');
-    const choices = i32([0]);
-    const withoutKnown = {
-      ...{ logits: f32([1], 1, 1), tokens: i32([0]), parents: i32([-1]), depths: i32([0]) },
-      ...{ knownCount: i32([1]), choices, repetitionPenalty: 1.1 },
+    const withFewKnown = {
+      ...{ logits: f32([1, 2], 1, 2), tokens: i32([0]), parents: i32([-1]), depths: i32([0]) },
+      ...{ knownCount: i32([1]), isKnown: { data: Uint8Array.of(1), shape: [1] }, choices: i32([0]) },
     };
-    expect(() => sampleTokens!(withoutKnown)).toThrow('is_known');
+    expect(() => sampleTokens!(withFewKnown)).toThrow('is_known');
     const tree = { logits: Float32Array.of(1, 2), tokens: [0, 0], known: [], knownCount: 1 };
     expect(() => run({}, { ...tree, parents: [-1, 1] }, {})).toThrow('sample_tokens.parents');
   });

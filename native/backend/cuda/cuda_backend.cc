@@ -20,7 +20,6 @@ class GraphRecording final : public Recording {
   ~GraphRecording() override {
     const kernels::DeviceFunctions& functions = device_.functions().device;
     functions.select(device_.index());
-    functions.synchronize(stream_->get());  // a graph that runs must not go
     functions.destroy_graph(graph_);
   }
   void replay() override {
@@ -168,6 +167,7 @@ std::unique_ptr<Recording> CudaBackend::capture(const std::function<void()>& enq
   capturing_ = false;
   void* graph = nullptr;
   device_.check(functions.end_capture(stream_->get(), &graph), "ending to record");
+  ++captures_;
   return std::make_unique<GraphRecording>(device_, stream_, graph);
 }
 

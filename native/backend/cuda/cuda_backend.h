@@ -36,6 +36,7 @@ class CudaBackend final : public Backend {
   Buffer allocate_pinned(int64_t bytes) override;
   std::unique_ptr<Event> make_event() override;
   std::unique_ptr<Recording> capture(const std::function<void()>& enqueue) override;
+  std::shared_ptr<IdleSlot> make_idle_slot() override { return device_.make_idle_slot(); }
 
   WeightMatrix pack_weight(std::span<const Tensor> sources, Dtype dtype) override;
   void unpack_weight(const WeightMatrix& weight, int64_t first_row, const Tensor& destination) override;

@@ -33,13 +33,13 @@ void CudaBackend::run(const DraftNodes& args) {
                                    .continuation = args.continuation.i32(),
                                    .depths = args.depths.i32(),
                                    .columns = args.columns.i32(),
+                                   .seed = args.seed.as<const uint64_t>(),
                                    .tokens = args.tokens.as<int32_t>(),
                                    .positions = args.positions.as<int32_t>(),
                                    .sources = args.sources.as<int32_t>(),
                                    .nodes = args.tokens.shape[0],
                                    .row_size = args.guesses.shape[1],
-                                   .width = args.width,
-                                   .seed = args.seed};
+                                   .width = args.width};
   enqueue(module().draft_nodes, kernel, "draft_nodes");
 }
 
@@ -52,15 +52,10 @@ void CudaBackend::run(const SampleTokens& args) {
                                      .depths = args.depths.i32(),
                                      .known_count = args.known_count.i32(),
                                      .is_known = args.is_known.as<const uint8_t>(),
+                                     .options = args.options.as<const SamplingOptions>(),
                                      .choices = args.choices.as<int32_t>(),
                                      .nodes = args.logits.shape[0],
-                                     .vocabulary = args.logits.shape[1],
-                                     .temperature = args.temperature,
-                                     .top_p = args.top_p,
-                                     .min_p = args.min_p,
-                                     .repetition_penalty = args.repetition_penalty,
-                                     .top_k = args.top_k,
-                                     .seed = args.seed};
+                                     .vocabulary = args.logits.shape[1]};
   enqueue(module().sample_tokens, kernel, "sample_tokens");
 }
 
@@ -77,6 +72,7 @@ void CudaBackend::run(const AcceptPath& args) {
                                    .choices = args.choices.i32(),
                                    .match = args.match.i32(),
                                    .end_tokens = args.end_tokens.i32(),
+                                   .last_length = args.last_length.i32(),
                                    .known = args.known.as<int32_t>(),
                                    .known_count = args.known_count.as<int32_t>(),
                                    .cache_length = args.cache_length.as<int32_t>(),
@@ -91,7 +87,6 @@ void CudaBackend::run(const AcceptPath& args) {
                                    .records = args.records.as<StepRecord>(),
                                    .nodes = args.tokens.shape[0],
                                    .ends = args.end_tokens ? args.end_tokens.shape[0] : 0,
-                                   .last_length = args.last_length,
                                    .depth = args.next_rows.shape[0]};
   enqueue(module().accept_path, kernel, "accept_path");
 }

@@ -143,10 +143,31 @@ Buffer CudaDevice::allocate(int64_t bytes) const {
   if (bytes <= 0) return {};
   select();
   void* data = nullptr;
-  const kernels::Status status = functions().device.allocate(&data, bytes);
+  kernels::Status status = functions().device.allocate(&data, bytes);
+  if (status == kOutOfMemory && give_up_idle_memory()) status = functions().device.allocate(&data, bytes);
   if (status == kOutOfMemory) refuse_memory(bytes, "device memory");
   check(status, "allocating device memory");
   return Buffer(data, bytes, release_device_memory, const_cast<CudaDevice*>(this));
+}
+
+std::shared_ptr<IdleSlot> CudaDevice::make_idle_slot() {
+  auto slot = std::make_shared<IdleSlot>();
+  const std::lock_guard lock(idle_mutex_);
+  std::erase_if(idle_slots_, [](const auto& known) { return known.expired(); });
+  idle_slots_.push_back(slot);
+  return slot;
+}
+
+bool CudaDevice::give_up_idle_memory() const {
+  std::vector<std::weak_ptr<IdleSlot>> slots;
+  {
+    const std::lock_guard lock(idle_mutex_);
+    slots = idle_slots_;
+  }
+  bool given_up = false;
+  for (const auto& known : slots)
+    if (const std::shared_ptr<IdleSlot> slot = known.lock()) given_up |= slot->give_up();
+  return given_up;
 }
 
 Buffer CudaDevice::allocate_pinned(int64_t bytes) const {

@@ -1,9 +1,13 @@
 // One CUDA device of this process: its functions, checked, and what is known of its health.
 #pragma once
 #include <atomic>
+#include <memory>
+#include <mutex>
 #include <string>
+#include <vector>
 
 #include "backend/cuda/cuda_module.h"
+#include "backend/idle_slot.h"
 #include "base/error.h"
 #include "ops/tensor.h"
 
@@ -40,11 +44,14 @@ class CudaDevice {
   void select() const;
   // Throws what the status stands for: ERR_OUT_OF_MEMORY or ERR_DEVICE; `action` says what was tried.
   void check(kernels::Status status, const char* action) const;
-  // Not zeroed. Throws ERR_OUT_OF_MEMORY with what is wanted, what is free and what helps.
+  // Not zeroed. Where memory is short, the idle slots of all who use the device are emptied first. Throws
+  // ERR_OUT_OF_MEMORY with what is wanted, what is free and what helps.
   Buffer allocate(int64_t bytes) const;
   Buffer allocate_pinned(int64_t bytes) const;  // not zeroed
+  std::shared_ptr<IdleSlot> make_idle_slot();
 
  private:
+  bool give_up_idle_memory() const;  // whether any memory was given back
   [[noreturn]] void fail(kernels::Status status, const char* action) const;
   [[noreturn]] void refuse_memory(int64_t bytes, const char* kind) const;
 
@@ -52,6 +59,8 @@ class CudaDevice {
   const int index_;
   const std::string kind_;
   kernels::DeviceDescription description_{};
+  mutable std::mutex idle_mutex_;
+  mutable std::vector<std::weak_ptr<IdleSlot>> idle_slots_;
   mutable std::atomic<kernels::Status> lost_{0};  // the error that destroyed the context
 };
 
