@@ -36,9 +36,12 @@ const prompt = Int32Array.from({ length: 32 }, (_, index) => (index * 7) % 512);
 const write = (model: Model, maxNewTokens: number) =>
   generate(model, { tokens: prompt, maxNewTokens, eosTokens: [], decoding: { tree: { nodes: 8 } } });
 
+const firstDevice = () => devices().find(({ kind }) => kind === 'cuda:0')!;
+const freeBytes = () => firstDevice().freeBytes;
+
 /** From now on no device has memory left, but for `spare` bytes. */
 function fillMemory(spare: number): void {
-  const cuda = devices().find(({ kind }) => kind === 'cuda:0')!;
+  const cuda = firstDevice();
   process.env.MSN_SHIM_MEMORY_BYTES = String(cuda.memoryBytes - cuda.freeBytes + spare);
 }
 
@@ -62,6 +65,25 @@ const scenarios: Record<string, Scenario> = {
     } finally {
       delete process.env.MSN_SHIM_MEMORY_BYTES;
       await write(model, 4); // the model goes on
+    }
+  },
+  'memory is full of what another model keeps': async (device) => {
+    await using first = await createModel(config, { device });
+    await write(first, 4);
+    const before = freeBytes();
+    const another = async () => {
+      await using second = await createModel(config, { device });
+      await write(second, 4);
+      return before - freeBytes();
+    };
+    const wanted = await another();
+    await eventually(() => freeBytes() === before);
+    fillMemory(wanted - 500_000); // half of what the first model keeps
+    try {
+      await another();
+    } finally {
+      delete process.env.MSN_SHIM_MEMORY_BYTES;
+      await write(first, 4);
     }
   },
   train: async (device) => fit(device),
@@ -121,10 +143,10 @@ const isFree = () =>
   );
 
 /** Models are freed on their own threads, a moment after they are disposed of. */
-async function becomesFree(): Promise<boolean> {
-  for (let attempt = 0; attempt < 100 && !isFree(); attempt++)
+async function eventually(happens: () => boolean): Promise<boolean> {
+  for (let attempt = 0; attempt < 100 && !happens(); attempt++)
     await new Promise((done) => setTimeout(done, 20));
-  return isFree();
+  return happens();
 }
 
 async function main(name: string, device: 'cuda'): Promise<Outcome> {
@@ -137,7 +159,7 @@ async function main(name: string, device: 'cuda'): Promise<Outcome> {
     message,
     again,
     cpuTokens: tokens.length,
-    allFree: await becomesFree(),
+    allFree: await eventually(isFree),
     devices: devices().map(({ kind, available, reason }) => ({ kind, available, reason })),
   };
 }

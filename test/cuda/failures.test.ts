@@ -137,6 +137,11 @@ describeShim('out of device memory (on the shim)', () => {
     expect(outcome).toMatchObject(failed('ERR_OUT_OF_MEMORY', remedy));
     expect(outcome.message).toMatch(what);
   });
+
+  test('what another model keeps for its next text is given up first', async () => {
+    const outcome = await failing('memory is full of what another model keeps', onShim());
+    expect(outcome).toMatchObject({ message: '', cpuTokens: 8, allFree: true });
+  });
 });
 
 describeShim('a kernel that fails (on the shim)', () => {
