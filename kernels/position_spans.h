@@ -16,31 +16,30 @@ MSN_HOST_DEVICE constexpr int closed_end(int position) {
 constexpr int kMostOpenPositions = kBlockPositions + kDeepestTreeNode;
 
 // Spans grow with the position: short ones spread a short past over the device, long ones keep the partial
-// results of a long past few. In each of the three ranges:
+// results of a long past few. In each of the three ranges, from position kBegin and span kFirst on:
+template <int kBegin, int kFirst, int kLength>
 struct SpanRange {
-  int begin;  // position
-  int first;  // span
-  int length;
+  static constexpr int begin = kBegin, first = kFirst, length = kLength;
+  MSN_HOST_DEVICE static constexpr int span_of(int position) {
+    return kFirst + (position - kBegin) / kLength;
+  }
+  MSN_HOST_DEVICE static constexpr int begin_of(int span) { return kBegin + (span - kFirst) * kLength; }
 };
-constexpr SpanRange kShortSpans = {0, 0, 256};
-constexpr SpanRange kMiddleSpans = {4096, kShortSpans.first + (4096 - kShortSpans.begin) / kShortSpans.length,
-                                    1024};
-constexpr SpanRange kLongSpans = {
-    16384, kMiddleSpans.first + (16384 - kMiddleSpans.begin) / kMiddleSpans.length, 2048};
+using ShortSpans = SpanRange<0, 0, 256>;
+using MiddleSpans = SpanRange<4096, ShortSpans::span_of(4096), 1024>;
+using LongSpans = SpanRange<16384, MiddleSpans::span_of(16384), 2048>;
 
 // The span that holds `position`.
 MSN_HOST_DEVICE constexpr int span_of(int position) {
-  const SpanRange range = position < kMiddleSpans.begin ? kShortSpans
-                          : position < kLongSpans.begin ? kMiddleSpans
-                                                        : kLongSpans;
-  return range.first + (position - range.begin) / range.length;
+  return position < MiddleSpans::begin ? ShortSpans::span_of(position)
+         : position < LongSpans::begin ? MiddleSpans::span_of(position)
+                                       : LongSpans::span_of(position);
 }
 // The first position of a span.
 MSN_HOST_DEVICE constexpr int span_begin(int span) {
-  const SpanRange range = span < kMiddleSpans.first ? kShortSpans
-                          : span < kLongSpans.first ? kMiddleSpans
-                                                    : kLongSpans;
-  return range.begin + (span - range.first) * range.length;
+  return span < MiddleSpans::first ? ShortSpans::begin_of(span)
+         : span < LongSpans::first ? MiddleSpans::begin_of(span)
+                                   : LongSpans::begin_of(span);
 }
 
 static_assert(span_of(span_begin(15)) == 15 && span_of(span_begin(16)) == 16 && span_begin(16) == 4096);

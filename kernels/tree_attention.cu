@@ -45,7 +45,7 @@ int most_spans(const TreeAttention& args, int64_t tile_nodes) {
   if (args.window == 0) return static_cast<int>(all);
   const int64_t apart = args.chain ? tile_nodes - 1 : kDeepestTreeNode;
   const int64_t seen = args.window + apart + kBlockPositions;
-  return static_cast<int>(std::min(all, seen / kShortSpans.length + 2));
+  return static_cast<int>(std::min(all, seen / ShortSpans::length + 2));
 }
 
 template <int kHeadDim, int kSharers>
