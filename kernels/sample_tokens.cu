@@ -33,9 +33,24 @@ struct Sampling {
   bool whole;  // rows consist of aligned runs
 };
 
+// A sum in shared memory that many threads add to. There is no instruction for 64 bits, only a loop that
+// tries until no other thread has come between; each addition to the lower half carries by itself, in any
+// order.
+struct SharedSum {
+  uint32_t low, high;
+
+  __device__ __forceinline__ void add(Sum value) {
+    const uint32_t lower = static_cast<uint32_t>(value);
+    const uint32_t before = atomicAdd(&low, lower);
+    const uint32_t upper = static_cast<uint32_t>(value >> 32) + (before + lower < lower ? 1 : 0);
+    if (upper != 0) atomicAdd(&high, upper);
+  }
+  __device__ __forceinline__ Sum value() const { return Sum{high} << 32 | low; }
+};
+
 struct Shared {
   union {
-    Sum ranges[kRanges];
+    SharedSum ranges[kRanges];
     Sum measures[kRoom];  // of the elements in `list`
     int32_t parents[kMostDraftNodes];
   };
@@ -136,7 +151,9 @@ __device__ __forceinline__ void visit_range(const Row& row, Element first, int b
 template <class Bound>
 __device__ __forceinline__ Sum choose_range(Shared& shared, Bound&& bound) {
   const int thread = static_cast<int>(threadIdx.x), lane = thread % 32;
-  const Sum* const ranges = shared.ranges + thread * kRangesOfThread;
+  Sum ranges[kRangesOfThread];
+#pragma unroll
+  for (int i = 0; i < kRangesOfThread; ++i) ranges[i] = shared.ranges[thread * kRangesOfThread + i].value();
   Sum own = 0;
 #pragma unroll
   for (int i = 0; i < kRangesOfThread; ++i) own += ranges[i];
@@ -174,11 +191,11 @@ __device__ __forceinline__ Element find(const Row& row, Shared& shared, Bound&& 
   for (int bits = kElementBits;;) {
     const bool whole = bits == kElementBits;
     const int rest = bits > kRangeBits ? bits - kRangeBits : 0;
-    for (int i = static_cast<int>(threadIdx.x); i < kRanges; i += kThreads) shared.ranges[i] = 0;
+    for (int i = static_cast<int>(threadIdx.x); i < kRanges; i += kThreads) shared.ranges[i] = {0, 0};
     if (threadIdx.x == 0) shared.listed = 0;
     __syncthreads();
     visit_range(row, first, bits, [&](Element element) {
-      atomicAdd(&shared.ranges[element >> rest & (kRanges - 1)], measure_of<kWeighs>(element));
+      shared.ranges[element >> rest & (kRanges - 1)].add(measure_of<kWeighs>(element));
     });
     __syncthreads();
     wanted = choose_range(shared, [&](Sum total) { return whole ? bound(total) : wanted; }) - shared.before;
