@@ -6,5 +6,6 @@ process.env.MSN_CUDA_SHIM ??= '1';
 module.exports = {
   ...require('./jest.config.cjs'),
   roots: ['<rootDir>/test/cuda'],
+  globalSetup: null,
   testPathIgnorePatterns: ['/node_modules/'],
 };
