@@ -1,11 +1,13 @@
 'use strict';
 // Compiles all kernels with nvcc, without a GPU, and prints what each takes of a multiprocessor:
 //   node scripts/check-kernels.cjs
-// Fails when a kernel spills registers or keeps an array in local memory, which only `tolerated` may.
+// Fails when a kernel spills registers or keeps an array in local memory, which only `tolerated` may; and, where
+// cuobjdump is (CUOBJDUMP, beside nvcc, PATH), when machine-code.cjs finds fault with a kernel's wait for its inputs.
 // Where there is no nvcc it says so and checks nothing.
 const { spawnSync } = require('node:child_process');
 const path = require('node:path');
 const fs = require('node:fs');
+const { checkWaits, findCuobjdump } = require('./machine-code.cjs');
 const { findNvcc } = require('./nvcc.cjs');
 
 const root = path.join(__dirname, '..');
@@ -126,4 +128,13 @@ for (const exception of tolerated.filter((entry) => !used.has(entry))) {
   console.log(`FAILED  ${exception.kernel} is tolerated without need`);
 }
 console.log(`${kernels.size - failed} passed, ${failed} failed`);
+const cuobjdump = findCuobjdump(nvcc);
+if (cuobjdump) {
+  const waits = checkWaits(cuobjdump, path.join(root, 'build', 'Release', 'libmakesomenoise_cuda.so'));
+  for (const fault of waits.faults) console.log(`FAILED  ${fault}`);
+  failed += waits.faults.length;
+  console.log(`waits read in the machine code of ${waits.kernels} kernels, ${waits.faults.length} failed`);
+} else {
+  console.log('waits were not read in the machine code: there is no cuobjdump');
+}
 process.exit(failed === 0 ? 0 : 1);
