@@ -1,6 +1,6 @@
 # What gpu-verify.sh and gpu-bench.sh share; sourced, `command` set to verify or bench. Needs bash, CMake, nvcc (or
-# --shim), python3. After every stage the results so far are written, so that a machine that is taken away, or a limit
-# on the script itself, loses one stage at most.
+# --shim), python3. After every stage, and now and then within one, the results so far are written, so that a machine
+# that is taken away, or a limit on the script itself, loses little.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 2
 
@@ -95,6 +95,14 @@ stage() {
   timeout --kill-after=5 "$limit" bash -c '"$@"' stage "$@" </dev/null >"$output" 2>&1 &
   running=$!
   tail --pid="$running" -s 0.1 -n +1 -f "$output" &
+  local reported=$SECONDS
+  while kill -0 "$running" 2>/dev/null; do
+    sleep 0.2
+    if [ $((SECONDS - reported)) -ge 15 ]; then
+      report >/dev/null
+      reported=$SECONDS
+    fi
+  done
   wait "$running"
   status=$?
   running=""
