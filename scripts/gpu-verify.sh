@@ -30,11 +30,11 @@ fi
 # Each part of the engine's checks in a process of its own, for the same reason. One whose device is lost runs again,
 # waiting for every kernel, so that the error names it.
 engine_part() {
-  local status
-  "$programs/engine_check" --size "$size" --results "$lines" --part "$1" 2>&1 | tee "$work/part-$1.log"
+  local status output=$work/part-${1//[^a-z0-9]/-}.log
+  "$programs/engine_check" --size "$size" --results "$lines" --part "$1" 2>&1 | tee "$output"
   status=${PIPESTATUS[0]}
   [ "$status" -le 1 ] || echo "FAILED  engine checks, $1: ended with status $status"
-  if [ "$status" -gt 1 ] || grep -q 'is lost to this process' "$work/part-$1.log"; then
+  if [ "$status" -gt 1 ] || grep -q 'is lost to this process' "$output"; then
     echo "again, one kernel at a time: $1"
     CUDA_LAUNCH_BLOCKING=1 "$programs/engine_check" --size "$size" --part "$1" 2>&1 | sed 's/^/    /'
   elif [ "$status" = 1 ]; then

@@ -61,7 +61,7 @@ class Report {
 };
 
 std::string formatted(const char* format, auto... values) {
-  char text[160];
+  char text[512];
   std::snprintf(text, sizeof text, format, values...);
   return text;
 }

@@ -1,5 +1,7 @@
 #include "kernels/accept_path.h"
 
+#include <algorithm>
+
 #include "draft_trees.h"
 #include "harness.h"
 #include "ops/accept_path.h"

@@ -1,5 +1,7 @@
 // A decode step recorded as a graph and replayed: retrieval, drafts, sampling, acceptance, compaction and the
 // next table, one kernel behind another on device memory, with no look from the host between the steps.
+#include <algorithm>
+
 #include "draft_trees.h"
 #include "harness.h"
 #include "kernels/accept_path.h"

@@ -1,4 +1,5 @@
 // Memory, streams and graphs: what the engine relies on, of the shim as of a device.
+#include <algorithm>
 #include <cstdlib>
 
 #include "harness.h"

@@ -56,7 +56,7 @@ void ok(Status status, const std::string& what) {
 }
 
 std::string formatted(const char* format, auto... values) {
-  char text[160];
+  char text[256];
   std::snprintf(text, sizeof text, format, values...);
   return text;
 }

@@ -1,5 +1,7 @@
 #include "kernels/longest_match.h"
 
+#include <algorithm>
+
 #include "harness.h"
 #include "ops/longest_match.h"
 
