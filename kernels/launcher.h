@@ -58,7 +58,8 @@ Status launch(void (*kernel)(Args), const Grid& grid, const Args& args, const La
   config.numAttrs = count;
   return cudaLaunchKernelEx(&config, kernel, args);
 #else
-  return shim::launch({grid.blocks, grid.threads, static_cast<size_t>(grid.shared_bytes), grid.cluster},
+  return shim::launch({grid.blocks, grid.threads, static_cast<size_t>(grid.shared_bytes), grid.cluster,
+                       where.device->dependent_launch},
                       where.stream, [kernel, args] { kernel(args); });
 #endif
 }

@@ -25,7 +25,9 @@ __device__ __forceinline__ void wait_for_inputs() {
 // it, and where that one calls early, beside the one before that, and so on. None of these may write weights.
 // AdamW calls behind its wait, and a kernel that calls behind its wait follows it.
 __device__ __forceinline__ void let_next_start() {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+#if !defined(__CUDACC__)
+  shim::let_next_start();
+#elif defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
   asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
 #endif
 }

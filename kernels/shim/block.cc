@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "kernels/shim/sanitizers.h"
 
@@ -50,16 +51,22 @@ void Block::see_all_ends() { acquire(&end_object_); }
 
 void Block::run() {
   this_block = this;
-  current_block = &context_;
-  if (at_cluster_barrier_ > 0) pass_cluster_barrier();
   release(&launch_object_);
-  running_ = take_next();
-  Fiber& first = fiber_of(*running_);
-  first.resume_from(own_stack_);
-  current_thread = nullptr;
-  current_block = nullptr;
+  if (Thread* const first = take_next()) {
+    current_block = &context_;
+    fiber_of(*first).resume_from(own_stack_);
+    current_thread = nullptr;
+    current_block = nullptr;
+  }
+  if (!has_inputs_) return;
   if (alive_ > at_cluster_barrier_) report_deadlock();
   if (has_ended()) check_shared_memory();
+}
+
+void Block::give_inputs() {
+  has_inputs_ = true;
+  for (unsigned warp = 0; warp < warp_count_; ++warp)
+    ready_.add(warp, std::exchange(warps_[warp].at_inputs, 0));
 }
 
 void Block::prepare(const GridShape& grid, uint3 index, Cluster cluster, unsigned rank,
@@ -67,6 +74,7 @@ void Block::prepare(const GridShape& grid, uint3 index, Cluster cluster, unsigne
   body_ = &body;
   cluster_ = cluster;
   at_cluster_barrier_ = cluster_generation_ = 0;
+  has_inputs_ = lets_next_start_early_ = false;
   const dim3 shape = grid.threads;
   thread_count_ = alive_ = shape.x * shape.y * shape.z;
   if (threads_.size() < thread_count_) threads_.resize(thread_count_);
@@ -93,7 +101,7 @@ void Block::prepare(const GridShape& grid, uint3 index, Cluster cluster, unsigne
   warp_count_ = (thread_count_ + kLanes - 1) / kLanes;
   for (unsigned warp = 0; warp < warp_count_; ++warp) {
     warps_[warp].pending_count = 0;
-    warps_[warp].at_barrier = warps_[warp].at_cluster_barrier = 0;
+    warps_[warp].at_barrier = warps_[warp].at_cluster_barrier = warps_[warp].at_inputs = 0;
     const unsigned lanes = std::min(thread_count_ - warp * kLanes, kLanes);
     ready_.add(warp, lanes == kLanes ? 0xFFFFFFFFu : (1u << lanes) - 1);
   }
@@ -200,6 +208,15 @@ void Block::run_threads(void* block) {
   target.resume_from(*mine);
 }
 
+void Block::wait_for_inputs() {
+  running_->waited_for_inputs = true;
+  if (has_inputs_) return;
+  const ThreadContext& me = running_->context;
+  warps_[me.warp].at_inputs |= 1u << me.lane;
+  switch_to_next();
+  acquire(&launch_object_);
+}
+
 int Block::synchronize(int predicate, Vote vote) {
   const unsigned parity = barrier_generation_ & 1;
   char* const object = sync_objects_ + parity;
@@ -245,10 +262,8 @@ void Block::synchronize_cluster() {
 void Block::pass_cluster_barrier() {
   at_cluster_barrier_ = 0;
   ++cluster_generation_;
-  for (unsigned warp = 0; warp < warp_count_; ++warp) {
-    ready_.add(warp, warps_[warp].at_cluster_barrier);
-    warps_[warp].at_cluster_barrier = 0;
-  }
+  for (unsigned warp = 0; warp < warp_count_; ++warp)
+    ready_.add(warp, std::exchange(warps_[warp].at_cluster_barrier, 0));
 }
 
 const void* Block::of_cluster(const void* own, unsigned rank) const {
@@ -343,32 +358,6 @@ void Block::after_atomic(void* address) {
   atomic_addresses_.push_back(address);
 }
 
-void Block::report_deadlock() {
-  const uint3 index = context_.index;
-  std::fprintf(stderr, "CUDA shim: deadlock in block (%u, %u, %u): %u of %u threads never end\n", index.x,
-               index.y, index.z, alive_, thread_count_);
-  for (unsigned w = 0; w < warp_count_; ++w) {
-    const Warp& warp = warps_[w];
-    if (warp.at_barrier != 0)
-      std::fprintf(stderr, "  warp %u: lanes %08x wait at the block's barrier\n", w, warp.at_barrier);
-    if (warp.at_cluster_barrier != 0)
-      std::fprintf(stderr, "  warp %u: lanes %08x wait at the cluster's barrier\n", w,
-                   warp.at_cluster_barrier);
-    for (unsigned k = 0; k < warp.pending_count; ++k)
-      std::fprintf(stderr, "  warp %u: lanes %08x wait in a collective of lanes %08x\n", w,
-                   warp.pending[k].arrived, warp.pending[k].mask);
-  }
-  std::fflush(stderr);
-  _exit(71);
-}
-
-int Block::describe_running(char* text, size_t bytes) const {
-  const uint3 block = context_.index;
-  const uint3 thread = running_->context.index;
-  return std::snprintf(text, bytes, "block (%u, %u, %u), thread (%u, %u, %u): ", block.x, block.y, block.z,
-                       thread.x, thread.y, thread.z);
-}
-
 // ---- execution.h
 void fail(const char* format, ...) {
   char text[1024];
@@ -384,6 +373,7 @@ void fail(const char* format, ...) {
 }
 
 void wait_for_inputs() { this_block->wait_for_inputs(); }
+void let_next_start() { this_block->let_next_start(); }
 void synchronize_block() { this_block->synchronize(0, Vote::kCount); }
 int synchronize_block(int predicate, Vote vote) { return this_block->synchronize(predicate, vote); }
 void synchronize_warp(uint32_t mask) { this_block->warp_collective(mask, nullptr, nullptr, true); }

@@ -26,19 +26,26 @@ class Block {
   explicit Block(Fiber& own_stack);
   ~Block();
 
-  // Becomes the block `index`, which is block `rank` of `cluster`.
+  // Becomes the block `index`, which is block `rank` of `cluster`. Its inputs are not there yet.
   void prepare(const GridShape& grid, uint3 index, Cluster cluster, unsigned rank, const Settings& settings,
                const std::function<void()>& body);
-  // Runs until every thread has ended or waits at the cluster's barrier, when those that waited there before
-  // have passed it.
+  // Its threads pass wait_for_inputs().
+  void give_inputs();
+  // Runs until no thread can go on: when the inputs are there, all have ended or wait at the cluster's
+  // barrier.
   void run();
+  // All threads of all blocks of the cluster have come to its barrier.
+  void pass_cluster_barrier();
   bool has_ended() const { return alive_ == 0; }
+  // A thread said so before it waited for its inputs.
+  bool lets_next_start_early() const { return lets_next_start_early_; }
 
   // What the blocks did has happened before what the calling thread does next.
   void see_all_ends();
 
   // For the running thread; see execution.h.
-  void wait_for_inputs() { running_->waited_for_inputs = true; }
+  void wait_for_inputs();
+  void let_next_start() { lets_next_start_early_ |= !running_->waited_for_inputs; }
   int synchronize(int predicate, Vote vote);
   void synchronize_cluster();
   const void* of_cluster(const void* own, unsigned rank) const;
@@ -79,6 +86,7 @@ class Block {
     unsigned pending_count;
     uint32_t at_barrier;          // lanes that wait at the block's barrier
     uint32_t at_cluster_barrier;  // and at the cluster's
+    uint32_t at_inputs;           // and for their inputs
   };
 
   static void run_threads(void* block);
@@ -89,7 +97,6 @@ class Block {
   void switch_to_next();  // the running thread waits
   void finish_running();
   void release_barrier();
-  void pass_cluster_barrier();
   void check_shared_memory() const;
   void land(const AsyncCopy& copy);
   [[noreturn]] void report_deadlock();
@@ -109,6 +116,8 @@ class Block {
   int votes_[2][3] = {};  // of an even and an odd barrier: count, all, any
   bool lazy_copies_ = true;
 
+  bool has_inputs_ = false;
+  bool lets_next_start_early_ = false;
   Cluster cluster_;
   unsigned at_cluster_barrier_ = 0;
   unsigned cluster_generation_ = 0;  // barriers of the cluster passed

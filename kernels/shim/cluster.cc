@@ -1,6 +1,6 @@
 #include "kernels/shim/cluster.h"
 
-#include <random>
+#include <algorithm>
 
 namespace msn::kernels::shim {
 namespace {
@@ -19,24 +19,36 @@ unsigned first_block(Schedule schedule, std::minstd_rand& random, unsigned block
 
 }  // namespace
 
-void Cluster::run(const GridShape& grid, uint64_t number, const Settings& settings,
-                  const std::function<void()>& body) {
+void Cluster::prepare(const GridShape& grid, uint64_t number, const Settings& settings,
+                      const std::function<void()>& body) {
   const unsigned size = static_cast<unsigned>(grid.cluster);
-  const Block::Cluster cluster(blocks_.data(), size);
+  cluster_ = {blocks_.data(), size};
+  schedule_ = settings.schedule;
+  random_.seed(static_cast<unsigned>(settings.seed + number));
   for (unsigned rank = 0; rank < size; ++rank) {
     if (blocks_[rank] == nullptr) blocks_[rank] = std::make_unique<Block>(own_stack_);
-    blocks_[rank]->prepare(grid, block_index(grid.blocks, number * size + rank), cluster, rank, settings,
+    blocks_[rank]->prepare(grid, block_index(grid.blocks, number * size + rank), cluster_, rank, settings,
                            body);
   }
-  std::minstd_rand random(static_cast<unsigned>(settings.seed + number));
-  for (bool all_ended = false; !all_ended;) {
-    all_ended = true;
-    const unsigned first = first_block(settings.schedule, random, size);
-    for (unsigned turn = 0; turn < size; ++turn) {
-      Block& block = *blocks_[turn ^ first];
-      if (!block.has_ended()) block.run();
-      all_ended &= block.has_ended();
-    }
+}
+
+void Cluster::let_all_run() {
+  const size_t first = first_block(schedule_, random_, static_cast<unsigned>(cluster_.size()));
+  for (size_t turn = 0; turn < cluster_.size(); ++turn)
+    if (Block& block = *cluster_[turn ^ first]; !block.has_ended()) block.run();
+}
+
+bool Cluster::run_without_inputs() {
+  let_all_run();
+  return std::ranges::all_of(cluster_, [](const auto& block) { return block->lets_next_start_early(); });
+}
+
+void Cluster::run() {
+  for (const auto& block : cluster_) block->give_inputs();
+  for (;;) {
+    let_all_run();
+    if (std::ranges::all_of(cluster_, [](const auto& block) { return block->has_ended(); })) return;
+    for (const auto& block : cluster_) block->pass_cluster_barrier();
   }
 }
 

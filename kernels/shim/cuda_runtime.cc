@@ -1,6 +1,9 @@
 // The CUDA runtime's part that the shim plays. Where it differs, it is stricter, or shows what on a device
 // only happens now and then:
 // - work is done when it is enqueued, or, with MSN_SHIM_LAZY_STREAM=1, not before something waits for it;
+// what
+//   is enqueued together, as a graph is, runs as much beside each other as programmatic dependent launch
+//   allows;
 // - pageable host memory is read when the copy is enqueued, as CUDA does, but written no earlier than the
 //   stream gets there, and may not be copied during a capture;
 // - a capture's thread may neither allocate nor wait.
@@ -9,7 +12,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -18,28 +20,25 @@
 
 #include "kernels/shim/cuda_shim.h"
 #include "kernels/shim/device_memory.h"
-#include "kernels/shim/grid.h"
 #include "kernels/shim/ready_threads.h"
 #include "kernels/shim/settings.h"
+#include "kernels/shim/work_queue.h"
 
 namespace {
 
 using msn::kernels::shim::MemoryKind;
 using msn::kernels::shim::settings;
 using msn::kernels::shim::Settings;
+using msn::kernels::shim::Work;
+using msn::kernels::shim::WorkQueue;
 
 constexpr int kRuntimeVersion = 13000;
 constexpr size_t kSharedBytesPerBlock = 232448;  // as on compute capability 9.0
 
-using Work = std::function<void()>;
-
 }  // namespace
 
-// What is to be done in order.
 struct CUstream_st {
-  std::deque<Work> waiting;
-  uint64_t enqueued = 0;
-  uint64_t done = 0;
+  WorkQueue queue;
   bool capturing = false;
   bool capture_failed = false;
   std::vector<Work> captured;
@@ -75,15 +74,25 @@ struct Device {
       if (candidate.get() == stream) return candidate;
     return nullptr;
   }
+  void run_kernel(const msn::kernels::shim::Kernel& kernel, msn::kernels::shim::EarlyStart start) {
+    const Settings now = settings();
+    if (++launches == now.failing_launch)
+      sticky = cudaErrorIllegalAddress;
+    else
+      run_grid(kernel, now, std::move(start));
+  }
   void finish(CUstream_st& stream, uint64_t position) {
-    while (stream.done < position) {
-      const Work work = std::move(stream.waiting.front());
-      stream.waiting.pop_front();
-      ++stream.done;
-      if (sticky == cudaSuccess) work();
+    while (stream.queue.taken() < position) {
+      if (sticky == cudaSuccess) stream.queue.start_early(position, settings());
+      auto [work, start] = stream.queue.take();
+      if (sticky != cudaSuccess) continue;
+      if (work.kernel != nullptr)
+        run_kernel(*work.kernel, std::move(start));
+      else
+        work.call();
     }
   }
-  void finish(CUstream_st& stream) { finish(stream, stream.enqueued); }
+  void finish(CUstream_st& stream) { finish(stream, stream.queue.enqueued()); }
   void finish_all() {
     finish(*null_stream);
     for (const auto& stream : streams) finish(*stream);
@@ -126,17 +135,20 @@ cudaError_t refuse_in_capture() {
   return cudaErrorStreamCaptureUnsupported;
 }
 
-cudaError_t enqueue(cudaStream_t stream, Work work) {
+cudaError_t enqueue(cudaStream_t stream, const std::vector<Work>& works) {
   const auto target = device().find(stream);
   if (target == nullptr) return cudaErrorInvalidResourceHandle;
   if (target->capturing) {
-    target->captured.push_back(std::move(work));
+    target->captured.insert(target->captured.end(), works.begin(), works.end());
     return cudaSuccess;
   }
-  target->waiting.push_back(std::move(work));
-  ++target->enqueued;
+  for (const Work& work : works) target->queue.add(work);
   if (!settings().lazy_streams) device().finish(*target);
   return cudaSuccess;
+}
+
+cudaError_t enqueue(cudaStream_t stream, std::function<void()> call) {
+  return enqueue(stream, std::vector<Work>{{nullptr, std::move(call)}});
 }
 
 bool has_clusters_of(int blocks) {
@@ -318,7 +330,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
     if (const cudaError_t refused = refuse_in_capture(); refused != cudaSuccess) return refused;
     const auto found = device().find(stream);
     if (found == nullptr) return cudaErrorInvalidResourceHandle;
-    *event = {found, found->enqueued};
+    *event = {found, found->queue.enqueued()};
     return cudaSuccess;
   });
 }
@@ -380,9 +392,7 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
 cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
   return on_device([&] {
     if (const cudaError_t refused = refuse_in_capture(); refused != cudaSuccess) return refused;
-    for (const Work& work : executable->work)
-      if (const cudaError_t error = enqueue(stream, work); error != cudaSuccess) return error;
-    return cudaSuccess;
+    return enqueue(stream, executable->work);
   });
 }
 
@@ -395,7 +405,7 @@ int concurrent_clusters(int blocks) {
 
 int launch(const GridShape& grid, void* stream, std::function<void()> body) {
   return on_device([&] {
-    const auto [blocks, threads, shared_bytes, cluster] = grid;
+    const auto [blocks, threads, shared_bytes, cluster, may_start_early] = grid;
     const uint64_t block_size = uint64_t{threads.x} * threads.y * threads.z;
     if (block_size == 0 || block_size > kMaximalThreads || threads.z > 64)
       return cudaErrorInvalidConfiguration;
@@ -404,14 +414,8 @@ int launch(const GridShape& grid, void* stream, std::function<void()> body) {
     if (shared_bytes > kSharedBytesPerBlock) return cudaErrorInvalidValue;
     if (cluster != 1 && (!has_clusters_of(cluster) || blocks.x % static_cast<unsigned>(cluster) != 0))
       return cudaErrorInvalidClusterSize;
-    return enqueue(static_cast<cudaStream_t>(stream), [grid, body = std::move(body)] {
-      const Settings now = settings();
-      if (++device().launches == now.failing_launch) {
-        device().sticky = cudaErrorIllegalAddress;
-        return;
-      }
-      run_grid(grid, now, body);
-    });
+    auto kernel = std::make_shared<const Kernel>(Kernel{grid, std::move(body)});
+    return enqueue(static_cast<cudaStream_t>(stream), std::vector<Work>{{std::move(kernel), nullptr}});
   });
 }
 

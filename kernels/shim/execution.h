@@ -11,8 +11,9 @@ namespace msn::kernels::shim {
 struct GridShape {
   dim3 blocks;
   dim3 threads;
-  size_t shared_bytes;  // of a block
-  int cluster;          // consecutive blocks that run at the same time
+  size_t shared_bytes;   // of a block
+  int cluster;           // consecutive blocks that run at the same time
+  bool may_start_early;  // beside the kernel in front of it, as far as wait_for_inputs()
 };
 
 struct ThreadContext {
@@ -38,6 +39,7 @@ inline unsigned char* dynamic_shared_memory() { return current_block->shared_mem
 
 // Every kernel has to call it; a thread that ends without is reported.
 void wait_for_inputs();
+void let_next_start();
 
 // ---- the block
 enum class Vote { kCount, kAnd, kOr };
