@@ -30,12 +30,17 @@ __global__ void __launch_bounds__(kTreeThreads, (ClosedTile<kHeadDim, kSharers>:
   } else {
     const int in_tile = static_cast<int>(blockIdx.y * kTreeWarps + threadIdx.x / 32);
     const int node = static_cast<int>(blockIdx.x) * problem.tile_nodes + in_tile;
-    if (in_tile < problem.tile_nodes && node < problem.nodes)
-      attend_open<kHeadDim>(problem, extent.prefix, problem.first_node + node);
+    if (in_tile < problem.tile_nodes && node < problem.nodes) {
+      if (problem.aligned)
+        attend_open<kHeadDim, true>(problem, extent.prefix, problem.first_node + node);
+      else
+        attend_open<kHeadDim, false>(problem, extent.prefix, problem.first_node + node);
+    }
   }
   uint32_t* const ticket = problem.tickets + blockIdx.z * gridDim.x + blockIdx.x;
   const unsigned blocks = static_cast<unsigned>(problem.open_blocks + extent.spans);
-  if (arrives_last(ticket, blocks, shared_memory<unsigned>())) merge_parts<kHeadDim>(problem, extent.spans);
+  if (arrives_last(ticket, blocks, shared_memory<unsigned>()))
+    PartsMerge<kHeadDim, kSharers>{problem, extent.spans}.run();
 }
 
 // The most spans that a tile's nodes can see, whatever the prefix.
