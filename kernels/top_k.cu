@@ -157,16 +157,20 @@ __global__ void __launch_bounds__(kThreads, 1) top_k_kernel(const Segments plan)
 // quads a thread, no more than one block can merge.
 template <int kThreads, bool kOne>
 int64_t segments_of_row(const TopK& args, int64_t least, const Launch& where) {
-  constexpr int64_t kBlocksOfMultiprocessor = kOne ? 8 : 1;
+  constexpr int64_t kBlocksOfMultiprocessor = kOne ? 8 : 1024 / kThreads;
   const int64_t wanted = where.device->multiprocessors * kBlocksOfMultiprocessor / args.results;
   const int64_t useful = args.vocabulary / (4 * kThreads * kQuad), mergeable = kThreads / args.k;
   const int64_t room = where.scratch_bytes / (args.results * args.k * static_cast<int64_t>(sizeof(Rank)));
   return std::max(least, std::min({wanted, useful, mergeable, room}));
 }
 
+int64_t least_segments(const TopK& args, int64_t threads) {
+  return args.k == 1 ? 1 : divided_up(args.vocabulary, longest_segment(threads, args.k));
+}
+
 template <int kThreads, bool kOne>
 Status launch_segments(TopK args, const Launch& where) {
-  const int64_t least = kOne ? 1 : divided_up(args.vocabulary, longest_segment(kThreads, args.k));
+  const int64_t least = least_segments(args, kThreads);
   const bool aligned = args.vocabulary % kQuad == 0 && reinterpret_cast<uintptr_t>(args.logits) % 16 == 0;
   const int64_t all = args.results;
   for (int64_t first = 0; first < all; first += kTickets) {
@@ -198,8 +202,13 @@ Status launch_segments(TopK args, const Launch& where) {
 
 }  // namespace
 
+// Small blocks sort sooner and are more; where much is wanted their segments would be too short, or too many
+// to merge.
 Status top_k(const TopK& args, const Launch& where) {
-  return args.k == 1 ? launch_segments<256, true>(args, where) : launch_segments<1024, false>(args, where);
+  if (args.k == 1) return launch_segments<256, true>(args, where);
+  if (args.k <= 16 && least_segments(args, 256) * args.k <= 256)
+    return launch_segments<256, false>(args, where);
+  return launch_segments<1024, false>(args, where);
 }
 
 }  // namespace msn::kernels

@@ -87,7 +87,7 @@ const Test sorted_rows("top_k of sorted rows", [](Check& check) {
     falling.push_back(static_cast<float>(-i));
     steps.push_back(static_cast<float>(i % 1024 == 5 ? i : -i));
   }
-  for (const int64_t k : {1, 3, 64}) {
+  for (const int64_t k : {1, 3, 16, 17, 64}) {
     compare_with_cpu(check, rising, vocabulary, {}, k);
     compare_with_cpu(check, falling, vocabulary, {}, k);
     compare_with_cpu(check, steps, vocabulary, {}, k);
@@ -103,6 +103,10 @@ const Test large("top_k of a large vocabulary", [](Check& check) {
   for (int64_t i = 0; i < vocabulary; i += 4096) logits[i + 8] = 100.0f + static_cast<float>(i % 7);
   compare_with_cpu(check, logits, vocabulary, {}, 64);
   compare_with_cpu(check, logits, vocabulary, {}, 1);
+  compare_with_cpu(check, logits, vocabulary, {}, 10);
+  compare_with_cpu(check, logits, vocabulary, {}, 16);
+  // More than small blocks can share out.
+  compare_with_cpu(check, check.random().normal(1 << 20 | 4), 1 << 20 | 4, {}, 16);
 });
 
 }  // namespace
