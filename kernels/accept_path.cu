@@ -13,8 +13,14 @@ constexpr int32_t kNone = 0x7FFFFFFF;
 
 struct Shared {
   int32_t parents[kMostDraftNodes];
+  int32_t depths[kMostDraftNodes];
+  int32_t tokens[kMostDraftNodes];
+  int32_t choices[kMostDraftNodes];
   uint8_t accepted[kMostDraftNodes];
   int32_t first[kDeepestDraft + 2];  // of the accepted nodes at each depth; kNone: no node is
+  int32_t kept[kDeepestDraft + 1];   // the path down to the deepest accepted node
+  int32_t ahead[kDeepestDraft + 1];  // and on, node by node below it, down to the deepest below that
+  int32_t ahead_rows;
   int32_t end;  // the place among the accepted tokens behind which the text ends, or kNone
 };
 
@@ -26,20 +32,28 @@ __device__ __forceinline__ void change_nothing(const AcceptPath& args) {
   for (int64_t row = threadIdx.x; row < args.depth; row += kThreads) args.next_rows[row] = -1;
 }
 
-// The depth of the deepest accepted node, first[depth].
-__device__ __forceinline__ int32_t follow(const AcceptPath& args, Shared& shared) {
+// Everything that decides, at once.
+__device__ __forceinline__ void read_nodes(const AcceptPath& args, Shared& shared) {
   const int thread = static_cast<int>(threadIdx.x);
   for (int64_t node = thread; node < args.nodes; node += kThreads) {
-    shared.parents[node] = args.parents[node];
+    copy_4_async(shared.parents + node, args.parents + node, true);
+    copy_4_async(shared.depths + node, args.depths + node, true);
+    copy_4_async(shared.tokens + node, args.tokens + node, true);
+    copy_4_async(shared.choices + node, args.choices + node, true);
     shared.accepted[node] = node == 0;
   }
+  commit_copies();
   if (thread < kDeepestDraft + 2) shared.first[thread] = thread == 0 ? 0 : kNone;
   if (thread == 0) shared.end = kNone;
-  __syncthreads();
+}
+
+// The depth of the deepest accepted node, first[depth].
+__device__ __forceinline__ int32_t follow(const AcceptPath& args, Shared& shared) {
   for (int32_t depth = 1; depth <= kDeepestDraft; ++depth) {
-    const int32_t wanted = args.choices[shared.first[depth - 1]];
-    for (int64_t node = thread; node < args.nodes; node += kThreads) {
-      if (args.depths[node] != depth || !shared.accepted[shared.parents[node]] || args.tokens[node] != wanted)
+    const int32_t wanted = shared.choices[shared.first[depth - 1]];
+    for (int64_t node = threadIdx.x; node < args.nodes; node += kThreads) {
+      if (shared.depths[node] != depth || !shared.accepted[shared.parents[node]] ||
+          shared.tokens[node] != wanted)
         continue;
       shared.accepted[node] = 1;
       atomicMin(&shared.first[depth], static_cast<int32_t>(node));
@@ -51,34 +65,43 @@ __device__ __forceinline__ int32_t follow(const AcceptPath& args, Shared& shared
 }
 
 // By one thread: the path up from the deepest accepted node.
-__device__ __forceinline__ void keep_path(const AcceptPath& args, const Shared& shared, int32_t depth,
-                                          StepRecord& record) {
-  const int32_t length = args.cache_length[0];
+__device__ __forceinline__ void walk_up(Shared& shared, int32_t depth) {
   int32_t node = shared.first[depth];
   for (int32_t place = depth; place >= 0; --place) {
-    args.kept_rows[place] = length + node;
-    if (place > 0) {
-      record.accepted_columns[place - 1] = args.columns[node];
-      record.accepted_sources[place - 1] = static_cast<DraftSource>(args.sources[node]);
-    }
+    shared.kept[place] = node;
     node = shared.parents[node];
   }
-  args.kept_count[0] = depth + 1;
-  args.first_row[0] = length;
-  args.cache_length[0] = length + depth + 1;
 }
 
 // By one thread: the rejected guesses below the accepted node stand where the next guesses will stand.
-__device__ __forceinline__ void look_ahead(const AcceptPath& args, const Shared& shared, int32_t depth,
-                                           StepRecord& record) {
+__device__ __forceinline__ void look_ahead(const AcceptPath& args, Shared& shared, int32_t depth) {
   int32_t node = args.deepest_below[shared.first[depth]];
-  const int32_t rows = args.depths[node] - depth;
-  for (int32_t row = static_cast<int32_t>(args.depth) - 1; row >= 0; --row) {
-    args.next_rows[row] = row < rows ? node : -1;
-    if (row < rows) node = shared.parents[node];
+  shared.ahead_rows = shared.depths[node] - depth;
+  for (int32_t row = shared.ahead_rows - 1; row >= 0; --row) {
+    shared.ahead[row] = node;
+    node = shared.parents[node];
   }
-  args.known_rows[0] = rows;
-  record.known_rows = rows;
+}
+
+// What goes on from the walks' results, a place or row a thread. length: of the cache.
+__device__ __forceinline__ void keep_rows(const AcceptPath& args, const Shared& shared, int32_t depth,
+                                          int32_t length, StepRecord& record) {
+  const int thread = static_cast<int>(threadIdx.x);
+  if (thread <= depth) {
+    const int32_t node = shared.kept[thread];
+    args.kept_rows[thread] = length + node;
+    if (thread > 0) {
+      record.accepted_columns[thread - 1] = args.columns[node];
+      record.accepted_sources[thread - 1] = static_cast<DraftSource>(args.sources[node]);
+    }
+  }
+  if (thread < args.depth) args.next_rows[thread] = thread < shared.ahead_rows ? shared.ahead[thread] : -1;
+  if (thread == 0) {
+    args.kept_count[0] = depth + 1;
+    args.first_row[0] = length;
+    args.cache_length[0] = length + depth + 1;
+    args.known_rows[0] = record.known_rows = shared.ahead_rows;
+  }
 }
 
 __device__ __forceinline__ bool ends_text(const AcceptPath& args, int32_t token) {
@@ -90,20 +113,26 @@ __device__ __forceinline__ bool ends_text(const AcceptPath& args, int32_t token)
 __global__ void __launch_bounds__(kThreads) accept_path_kernel(const AcceptPath args) {
   wait_for_inputs();
   let_next_start();
-  if (args.finish[0] != static_cast<int32_t>(FinishReason::kNone)) return change_nothing(args);
   Shared& shared = *shared_memory<Shared>();
   const int thread = static_cast<int>(threadIdx.x);
-  const int32_t step = args.step[0] + 1;
-  const int32_t count = args.known_count[0];
+  read_nodes(args, shared);
+  const int32_t step = args.step[0] + 1, count = args.known_count[0], length = args.cache_length[0];
+  const int32_t last_length = args.last_length[0];
+  const bool has_ended = args.finish[0] != static_cast<int32_t>(FinishReason::kNone);
+  wait_for_copies<0>();
+  __syncthreads();  // everyone has read the state, too
+  if (has_ended) return change_nothing(args);
   StepRecord& record = args.records[step % 2];
   const int32_t depth = follow(args, shared);
 
   // Thread i has the i-th token of the path, the model's token at depth i.
   const bool has_token = thread <= depth;
-  const int32_t token = has_token ? args.choices[shared.first[thread]] : 0;
+  const int32_t token = has_token ? shared.choices[shared.first[thread]] : 0;
   const bool is_end = has_token && ends_text(args, token);
-  if (has_token && (is_end || count + thread + 1 == args.last_length[0])) atomicMin(&shared.end, thread);
-  __syncthreads();  // everyone has read the state, too
+  if (has_token && (is_end || count + thread + 1 == last_length)) atomicMin(&shared.end, thread);
+  if (thread == 64) walk_up(shared, depth);
+  if (thread == 96) look_ahead(args, shared, depth);
+  __syncthreads();
   const int32_t emitted = shared.end == kNone ? depth + 1 : shared.end + 1;
   if (thread < emitted) {
     args.known[count + thread] = token;
@@ -124,12 +153,11 @@ __global__ void __launch_bounds__(kThreads) accept_path_kernel(const AcceptPath 
     record.match_end = args.match != nullptr ? args.match[1] : 0;
     record.nodes = static_cast<int32_t>(args.nodes);
   }
-  if (thread == 64) keep_path(args, shared, depth, record);
-  if (thread == 96) look_ahead(args, shared, depth, record);
+  keep_rows(args, shared, depth, length, record);
   if (thread == 128 && args.is_known != nullptr)  // one thread, because tokens repeat
-    for (int32_t i = 0; i < emitted; ++i) args.is_known[args.choices[shared.first[i]]] = 1;
+    for (int32_t i = 0; i < emitted; ++i) args.is_known[shared.choices[shared.first[i]]] = 1;
   for (int64_t node = thread + 1; node < args.nodes; node += kThreads)
-    record.drafted[node - 1] = args.tokens[node];
+    record.drafted[node - 1] = shared.tokens[node];
 }
 
 }  // namespace

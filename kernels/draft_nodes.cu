@@ -11,32 +11,35 @@ namespace {
 
 constexpr int kThreads = 128;
 
+// Where a token is read, and what it is called.
 struct Cell {
-  int32_t token;
+  const int32_t* token;
   DraftSource source;
 };
-
-__device__ __forceinline__ Cell cell(const DraftNodes& args, int32_t row, int32_t column) {
-  if (column == args.width && args.match != nullptr && args.match[0] > 0)
-    return {args.continuation[row], DraftSource::kRetrieval};
-  if (column < args.row_size && row < args.known_rows[0])
-    return {args.guesses[row * args.row_size + column], DraftSource::kModel};
-  const uint32_t count = static_cast<uint32_t>(args.known_count[0]);
-  const RandomDraw draw(args.seed[0], RandomStream::kDraftCell, count, static_cast<uint32_t>(row),
-                        static_cast<uint32_t>(column));
-  return {args.known[draw.bounded(count)], DraftSource::kNoise};
-}
 
 __global__ void __launch_bounds__(kThreads) draft_nodes_kernel(const DraftNodes args) {
   wait_for_inputs();
   let_next_start();
   const int64_t node = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (node >= args.nodes) return;
-  const int32_t root = args.known_count[0] - 1;
-  const int32_t depth = args.depths[node];
-  const Cell drafted =
-      depth == 0 ? Cell{args.known[root], DraftSource::kModel} : cell(args, depth - 1, args.columns[node]);
-  args.tokens[node] = drafted.token;
+  // All that decides where the token lies, loaded at once.
+  const int32_t count = args.known_count[0], known_rows = args.known_rows[0];
+  const int32_t depth = args.depths[node], column = args.columns[node];
+  const uint64_t seed = args.seed[0];
+  const int32_t matched = args.match != nullptr ? args.match[0] : 0;
+
+  const int32_t root = count - 1, row = depth - 1;
+  const auto cell = [&]() -> Cell {
+    if (depth == 0) return {args.known + root, DraftSource::kModel};
+    if (column == args.width && matched > 0) return {args.continuation + row, DraftSource::kRetrieval};
+    if (column < args.row_size && row < known_rows)
+      return {args.guesses + row * args.row_size + column, DraftSource::kModel};
+    const RandomDraw draw(seed, RandomStream::kDraftCell, static_cast<uint32_t>(count),
+                          static_cast<uint32_t>(row), static_cast<uint32_t>(column));
+    return {args.known + draw.bounded(static_cast<uint32_t>(count)), DraftSource::kNoise};
+  };
+  const Cell drafted = cell();
+  args.tokens[node] = *drafted.token;
   args.sources[node] = static_cast<int32_t>(drafted.source);
   args.positions[node] = root + depth;
 }
