@@ -186,15 +186,15 @@ struct RowsWarp {
   // The partial results of those of the thread's two rows that `wanted` names.
   __device__ void store(const TreeProblem& problem, int slot, const bool (&wanted)[2], const RowsState& state,
                         const Fragments<1, 2> (&output)[T::kColumnPairs]) const {
+    // One address for both rows: registers are scarce in the loop that this stands in.
+    const int64_t first = problem.partial_row(slot, problem.first_row() + first_row + lane / 4);
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const float sum = row_sum(state.sum[half]);
       if (!wanted[half]) continue;
-      const int64_t partial =
-          problem.partial_row(slot, problem.first_row() + first_row + half * 8 + lane / 4);
       if (sharer == 0 && lane % 4 == 0)
-        problem.partial_stats[partial] = make_float2(state.highest[half], sum);
-      float* const to = problem.partial_outputs + partial * kHeadDim + lane % 4 * 2;
+        problem.partial_stats[first + half * 8] = make_float2(state.highest[half], sum);
+      float* const to = problem.partial_outputs + first * kHeadDim + lane % 4 * 2 + half * 8 * kHeadDim;
 #pragma unroll
       for (int i = 0; i < T::kColumnPairs; ++i) {
         const int pair = i * kSharers + sharer;
