@@ -16,6 +16,13 @@ struct Seen {
   __device__ bool all(int first, int last) const { return begin <= first && last <= end; }
 };
 
+// Whether three tiles of 128 columns fit into the shared memory of a multiprocessor.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900 && __CUDA_ARCH__ < 1200
+constexpr bool kMuchSharedMemory = true;
+#else
+constexpr bool kMuchSharedMemory = false;
+#endif
+
 // kSharers warps share 16 rows: they deal the keys of the scores and the columns of the values among
 // themselves, which changes no sum. 1 for many rows, 4 where there are no more than 16; 2 where a row's
 // output is more than one warp has registers for.
@@ -23,7 +30,7 @@ template <int kHeadDim, int kSharers>
 struct ClosedTile {
   static constexpr int kRows = kTreeWarps / kSharers * 16;
   // Blocks of a multiprocessor, as registers and shared memory allow.
-  static constexpr int kResident = kHeadDim <= 128 ? 3 : 2;
+  static constexpr int kResident = kHeadDim <= 96 || (kHeadDim <= 128 && kMuchSharedMemory) ? 3 : 2;
   // Tiles of keys and values take turns in a ring: all of them but one are on their way.
   static constexpr int kRing = kHeadDim <= 64 ? 4 : kHeadDim <= 128 ? 3 : 2;
   static constexpr int kTile = kTileElements<kBlockPositions, kHeadDim>;
