@@ -172,14 +172,15 @@ const Test gated_like_cpu("linear gated", [](Check& check) {
   }
 });
 
-// `splits` 0: dealt to as many workers as the shape has multiprocessors.
+// `splits` 0: dealt to as many workers as the shape has multiprocessors, if there is a chunk for each.
 LinearPlan make_plan(const Shape& shape, int element_bytes, int row_warps, int groups, int splits) {
   LinearPlan plan;
   plan.row_warps = row_warps;
   plan.groups = groups;
   plan.splits = splits;
   plan.cut(shape.outputs, shape.inputs, element_bytes);
-  plan.workers = splits > 0 ? plan.tiles * splits : shape.multiprocessors;
+  plan.workers = splits > 0 ? plan.tiles * splits
+                            : static_cast<int>(std::min<int64_t>(shape.multiprocessors, plan.all_chunks()));
   return plan;
 }
 
