@@ -15,17 +15,17 @@ Status told(cudaError_t error) {
   return error;
 }
 
+// The architecture that the selected device's kernels were compiled for, 90 for 9.0; 0: there are none for
+// it.
 #ifdef __CUDACC__
 __global__ void any_kernel() {}
 
-// Whether kernels on the selected device have the instructions of 9.0 (ptx.h). The driver may have compiled
-// them from PTX for an older architecture: they would wait for no inputs and know no clusters.
-bool kernels_are_for_9_0() {
+int architecture_of_code() {
   cudaFuncAttributes attributes;
-  return told(cudaFuncGetAttributes(&attributes, any_kernel)) == 0 && attributes.ptxVersion >= 90;
+  return told(cudaFuncGetAttributes(&attributes, any_kernel)) == 0 ? attributes.ptxVersion : 0;
 }
 #else
-bool kernels_are_for_9_0() { return true; }
+int architecture_of_code() { return 90; }
 #endif
 
 // MSN_CUDA_EARLY_START=off starts kernels one after another: where a wrong result vanishes with it, a kernel
@@ -59,7 +59,11 @@ Status describe(int device, DeviceDescription* description) {
   description->facts.major = properties.major;
   description->facts.minor = properties.minor;
   description->facts.shared_bytes_per_block = static_cast<int>(properties.sharedMemPerBlockOptin);
-  if (properties.major >= 9 && kernels_are_for_9_0()) {
+  const int architecture = architecture_of_code();
+  description->has_code = architecture > 0;
+  // On a newer device the driver may have compiled older PTX, which waits for no inputs and knows no
+  // clusters.
+  if (properties.major >= 9 && architecture >= 90) {
     description->facts.dependent_launch = early_start_wanted();
     count_clusters(&description->facts);
   }

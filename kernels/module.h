@@ -8,7 +8,7 @@
 namespace msn::kernels {
 
 // Raised with every change of this table or of an argument struct.
-constexpr uint32_t kModuleVersion = 2;
+constexpr uint32_t kModuleVersion = 3;
 
 struct AcceptPath;
 struct AdamW;
@@ -40,6 +40,7 @@ struct TreeAttention;
 struct DeviceDescription {
   char name[256];
   DeviceFacts facts;
+  bool has_code;  // the module has kernels for it
   int64_t memory_bytes;
   int64_t free_bytes;
 };

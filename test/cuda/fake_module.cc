@@ -1,5 +1,6 @@
 // A CUDA module whose device has memory and no kernels: for what is decided before the first kernel runs, as
-// on a machine with a GPU. FAKE_CUDA_DRIVER: version of its driver, 13000; FAKE_CUDA_MEMORY: bytes, 1 GB.
+// on a machine with a GPU. FAKE_CUDA_DRIVER: version of its driver, 13000; FAKE_CUDA_MEMORY: bytes, 1 GB;
+// FAKE_CUDA_CODE=0: no kernels for the device.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -24,6 +25,7 @@ Status describe(int, DeviceDescription* description) {
   std::snprintf(description->name, sizeof description->name, "Fake GPU");
   description->facts.multiprocessors = 132;
   description->facts.major = 9;
+  description->has_code = number("FAKE_CUDA_CODE", 1) != 0;
   description->memory_bytes = description->free_bytes = number("FAKE_CUDA_MEMORY", 1'000'000'000);
   return 0;
 }

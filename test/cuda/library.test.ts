@@ -120,6 +120,14 @@ describe("device 'auto'", () => {
     expect(dtype).toBe('f32');
   });
 
+  test('takes the CPU where the module has no kernels for the GPU, and says so', async () => {
+    const { auto } = await find({ FAKE_CUDA_CODE: '0' });
+    expect(auto.kind).toBe('cpu');
+    expect(auto.reason).toMatch(
+      /cuda:0 \(Fake GPU\) has compute capability 9\.0, and this build has kernels for 90a alone; build it here with/,
+    );
+  });
+
   test('a GPU without the memory is an error, not a silent move to the CPU', async () => {
     await expect(find({ FAKE_CUDA_MEMORY: '1000' })).rejects.toThrow(
       /ERR_OUT_OF_MEMORY[^]*device 'auto' chose it and takes no other in its place|device 'auto' chose it/,

@@ -39,9 +39,14 @@ int64_t device_number(const std::string& name) {
 CudaCandidate cuda_candidate(int index) {
   try {
     CudaDevice& device = CudaDevice::at(index);
-    if (device.supported()) return {&device, device.why_lost()};
-    return {&device, device.kind() + " (" + device.name() + ") has compute capability " +
-                         device.compute_capability() + ", at least 8.0 is needed"};
+    const std::string capability =
+        device.kind() + " (" + device.name() + ") has compute capability " + device.compute_capability();
+    if (!device.supported()) return {&device, capability + ", at least 8.0 is needed"};
+    if (!device.has_code())
+      return {&device, capability + ", and this build has kernels for " + device.functions().architectures +
+                           " alone; build it here with: npm_config_build_from_source=true npm rebuild "
+                           "makesomenoise"};
+    return {&device, device.why_lost()};
   } catch (const Error& error) {
     return {nullptr, cuda_device_kind(index) + " does not answer: " + error.what()};
   }

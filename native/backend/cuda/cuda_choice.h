@@ -7,8 +7,8 @@
 
 namespace msn {
 
-// A device of this process, or why it cannot be had: it is too old, lost to this process, or does not answer
-// (another process may have it to itself, or have filled its memory).
+// A device of this process, or why it cannot be had: it is too old or too new, lost to this process, or does
+// not answer (another process may have it to itself, or have filled its memory).
 struct CudaCandidate {
   CudaDevice* device = nullptr;  // null when it does not answer
   std::string obstacle = {};     // one sentence; empty when the device can be used

@@ -33,6 +33,7 @@ class CudaDevice {
   std::string compute_capability() const;  // "9.0"
   // Compute capability 8.0 or more: bf16 products, asynchronous copies.
   bool supported() const { return description_.facts.major >= 8; }
+  bool has_code() const { return description_.has_code; }  // the module was built for it, too
   const kernels::DeviceFacts& facts() const { return description_.facts; }
   int64_t memory_bytes() const { return description_.memory_bytes; }
   int64_t free_bytes() const;  // now; 0 when the device does not say
