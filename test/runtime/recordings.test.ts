@@ -83,8 +83,9 @@ describe('captures', () => {
     const short = { ...request, maxNewTokens: 10 };
     expect(capturesBy(model, short)).toBe(1);
     expect(capturesBy(model, { ...request, maxNewTokens: 100 })).toBe(1);
-    expect(capturesBy(model, { ...request, maxNewTokens: 1500 })).toBeGreaterThan(1);
-    expect(capturesBy(model, { ...request, maxNewTokens: 1400 })).toBe(0);
+    const long = { ...short, prompt: Array.from({ length: 1200 }, (_, i) => i % 61) };
+    expect(capturesBy(model, long)).toBeGreaterThan(0);
+    expect(capturesBy(model, { ...long, prompt: long.prompt.slice(100) })).toBe(0);
     expect(capturesBy(model, short)).toBe(1);
   });
 
