@@ -171,6 +171,8 @@ build_programs() {
   # A folder that was configured before keeps its generator.
   [ -f "$build/CMakeCache.txt" ] || ! command -v ninja >/dev/null || options+=(-G Ninja)
   cmake -S . -B "$build" "${options[@]}" >"$work/configure.log" 2>&1 || { cat "$work/configure.log"; return 1; }
+  # Linked anew, so that a build that fails leaves no program of an older source behind.
+  rm -f "$programs"/{engine_check,decode_bench,training_bench} "$kernel_tests" "$build"/{,Release/}libmakesomenoise_cuda*.so
   # On with the rest where one file fails: the other programs are worth having.
   local keep_going=-k
   [ -f "$build/build.ninja" ] && keep_going="-k 0"
