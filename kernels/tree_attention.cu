@@ -23,10 +23,11 @@ __global__ void __launch_bounds__(kTreeThreads, (ClosedTile<kHeadDim, kSharers>:
   let_next_start();  // a product follows
   wait_for_inputs();
   const TileExtent extent = tile_extent(problem);
-  const int slot = static_cast<int>(blockIdx.y) - problem.open_blocks;
-  if (slot >= extent.spans) return;  // the grid has room for a full cache
-  if (slot >= 0) {
-    attend_span<kHeadDim, kSharers>(problem, extent, slot);
+  const int number = static_cast<int>(blockIdx.y) - problem.open_blocks;
+  if (number >= extent.spans) return;  // the grid has room for a full cache
+  if (number >= 0) {
+    // The longest spans, which lie last, first: where blocks take turns, short ones fill up the end.
+    attend_span<kHeadDim, kSharers>(problem, extent, extent.spans - 1 - number);
   } else {
     const int in_tile = static_cast<int>(blockIdx.y * kTreeWarps + threadIdx.x / 32);
     const int node = static_cast<int>(blockIdx.x) * problem.tile_nodes + in_tile;
