@@ -16,7 +16,7 @@
 namespace msn::kernels {
 namespace {
 
-constexpr int kThreads = 512;
+constexpr int kThreads = 1024;  // rows are few: as many as a block can have
 constexpr int kTokenBits = 22;
 constexpr int kElementBits = 31 + kTokenBits;
 constexpr int kRangeBits = 11;
@@ -240,7 +240,7 @@ __device__ __forceinline__ int32_t draw(Row& row, Shared& shared, int64_t node) 
   return static_cast<int32_t>(drawn & ((Element{1} << kTokenBits) - 1));
 }
 
-__global__ void __launch_bounds__(kThreads, 2) sample_tokens_kernel(const Sampling sampled) {
+__global__ void __launch_bounds__(kThreads) sample_tokens_kernel(const Sampling sampled) {
   wait_for_inputs();
   let_next_start();
   const SampleTokens& args = sampled.args;
