@@ -34,7 +34,6 @@ int concurrent_clusters(int blocks, int) { return shim::concurrent_clusters(bloc
 }  // namespace
 
 void count_clusters(DeviceFacts* facts) {
-  if (facts->major < 9) return;
   facts->clusters[0] = facts->multiprocessors;
   for (int i = 1; i < 4; ++i) facts->clusters[i] = concurrent_clusters(1 << i, facts->shared_bytes_per_block);
 }

@@ -4,7 +4,7 @@
 
 namespace msn::kernels {
 
-// Fills in `clusters` from the other facts; what the device cannot say stays zero.
+// Fills in `clusters` of a device of 9.0 or later from its other facts; what it cannot say stays zero.
 void count_clusters(DeviceFacts* facts);
 
 }  // namespace msn::kernels

@@ -1,9 +1,7 @@
 // The CUDA runtime's part that the shim plays. Where it differs, it is stricter, or shows what on a device
 // only happens now and then:
 // - work is done when it is enqueued, or, with MSN_SHIM_LAZY_STREAM=1, not before something waits for it;
-// what
-//   is enqueued together, as a graph is, runs as much beside each other as programmatic dependent launch
-//   allows;
+// - kernels that are enqueued together overlap as far as programmatic dependent launch allows (work_queue.h);
 // - pageable host memory is read when the copy is enqueued, as CUDA does, but written no earlier than the
 //   stream gets there, and may not be copied during a capture;
 // - a capture's thread may neither allocate nor wait.
@@ -22,7 +20,7 @@
 #include "kernels/shim/device_memory.h"
 #include "kernels/shim/ready_threads.h"
 #include "kernels/shim/settings.h"
-#include "kernels/shim/work_queue.h"
+#include "kernels/shim/streams.h"
 
 namespace {
 
@@ -30,34 +28,9 @@ using msn::kernels::shim::MemoryKind;
 using msn::kernels::shim::settings;
 using msn::kernels::shim::Settings;
 using msn::kernels::shim::Work;
-using msn::kernels::shim::WorkQueue;
 
 constexpr int kRuntimeVersion = 13000;
 constexpr size_t kSharedBytesPerBlock = 232448;  // as on compute capability 9.0
-
-}  // namespace
-
-struct CUstream_st {
-  WorkQueue queue;
-  bool capturing = false;
-  bool capture_failed = false;
-  std::vector<Work> captured;
-};
-
-struct CUevent_st {
-  std::weak_ptr<CUstream_st> stream;
-  uint64_t position = 0;
-};
-
-struct CUgraph_st {
-  std::vector<Work> work;
-};
-
-struct CUgraphExec_st {
-  std::vector<Work> work;
-};
-
-namespace {
 
 // One lock for everything: the shim's device does one thing at a time.
 struct Device {
