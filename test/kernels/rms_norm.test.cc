@@ -71,6 +71,8 @@ const Test like_cpu("rms_norm", [](Check& check) {
     if (check.tiny()) continue;
     compare_with_cpu(check, 7, 2048, adds);
     compare_with_cpu(check, 64, 576, adds);
+    for (const int64_t width : {1027, 3001, 4096, 5003, 8192, 9001, 16384})
+      compare_with_cpu(check, 2, width, adds);
   }
 });
 

@@ -48,7 +48,10 @@ const Test like_cpu("rms_norm_backward", [](Check& check) {
   compare_with_cpu(check, 70, 1032, true);
   compare_with_cpu(check, 11, 4096, true);
   compare_with_cpu(check, 9, 5001, true);
+  compare_with_cpu(check, 3, 8192, true);
   compare_with_cpu(check, 3, 9000, true);
+  compare_with_cpu(check, 2, 9001, true);
+  compare_with_cpu(check, 2, 3001, true);
   compare_with_cpu(check, 2100, 16, true);  // groups of more than the least rows
 });
 
