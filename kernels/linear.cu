@@ -357,6 +357,7 @@ struct LinearThread {
     uint32_t arrived = 0;
     if (lane == 0) arrived = atomicAdd(ticket, 1u);
     arrived = __shfl_sync(0xFFFFFFFFu, arrived, 0);
+    __syncwarp();  // a shuffle orders no memory
     if (arrived != static_cast<uint32_t>(last - first)) return false;
     __threadfence();
     if (lane == 0) atomicExch(ticket, 0u);
