@@ -133,6 +133,10 @@ if (cuobjdump) {
   const waits = checkWaits(cuobjdump, path.join(root, 'build', 'Release', 'libmakesomenoise_cuda.so'));
   for (const fault of waits.faults) console.log(`FAILED  ${fault}`);
   failed += waits.faults.length;
+  if (waits.kernels === 0) {
+    ++failed;
+    console.log(`FAILED  ${cuobjdump} read no kernel; it needs nvdisasm beside it or on PATH`);
+  }
   console.log(`waits read in the machine code of ${waits.kernels} kernels, ${waits.faults.length} failed`);
 } else {
   console.log('waits were not read in the machine code: there is no cuobjdump');
