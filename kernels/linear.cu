@@ -268,6 +268,17 @@ struct LinearThread {
     sum[3] += more.w;
   }
 
+  // Leaves the sums of this group's token tiles where others find them.
+  __device__ __forceinline__ void leave_sums(float4* place) const {
+#pragma unroll
+    for (int token_tile = 0; token_tile < kTokenTiles; ++token_tile) {
+      if (!owns(token_tile)) continue;
+#pragma unroll
+      for (int half = 0; half < 2; ++half)
+        place[fragment(half, token_tile) * 32] = as_float4(sums[half][token_tile]);
+    }
+  }
+
   // Token tiles are dealt to the groups; each gets the sums of all groups for its own, added in the order of
   // the groups. `buffer`: the step that has just been multiplied.
   __device__ __forceinline__ void merge_groups(unsigned char* buffer) {
@@ -306,13 +317,7 @@ struct LinearThread {
   __device__ __forceinline__ void merge_cluster(unsigned char* shared) {
     float4* const exchange = reinterpret_cast<float4*>(shared) + lane;
     __syncthreads();
-#pragma unroll
-    for (int token_tile = 0; token_tile < kTokenTiles; ++token_tile) {
-      if (!owns(token_tile)) continue;
-#pragma unroll
-      for (int half = 0; half < 2; ++half)
-        exchange[fragment(half, token_tile) * 32] = as_float4(sums[half][token_tile]);
-    }
+    leave_sums(exchange);
     synchronize_cluster();
 #pragma unroll
     for (int token_tile = 0; token_tile < kTokenTiles; ++token_tile) {
@@ -342,14 +347,7 @@ struct LinearThread {
     const int64_t chunk = static_cast<int64_t>(tile) * plan.chunks;
     const int first = plan.worker_of(chunk);
     const int last = plan.worker_of(chunk + plan.chunks - 1);
-    float4* const own = partial_sums(blockIdx.x, begins_tile);
-#pragma unroll
-    for (int token_tile = 0; token_tile < kTokenTiles; ++token_tile) {
-      if (!owns(token_tile)) continue;
-#pragma unroll
-      for (int half = 0; half < 2; ++half)
-        own[fragment(half, token_tile) * 32] = as_float4(sums[half][token_tile]);
-    }
+    leave_sums(partial_sums(blockIdx.x, begins_tile));
     __threadfence();
     __syncwarp();
     uint32_t* const ticket =
