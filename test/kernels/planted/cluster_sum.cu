@@ -2,12 +2,11 @@
 //
 // y[column] = sum over k of a[k, column]. A cluster owns a tile of the columns at a time: each of its blocks
 // adds up a part of the rows into its shared memory, and then the cluster's parts of a share of the columns.
-#include <cstdio>
 #include <vector>
 
-#include "kernels/device.h"
 #include "kernels/launcher.h"
 #include "kernels/ptx.h"
+#include "test/kernels/planted/program.h"
 
 namespace msn::kernels {
 namespace {
@@ -51,47 +50,40 @@ __global__ void __launch_bounds__(kThreads) cluster_sum_kernel(const ClusterSum 
   }
 }
 
-int test() {
-  const DeviceFunctions device = device_functions();
-  std::vector<float> a(size_t{kRows} * kWidth);
-  for (size_t i = 0; i < a.size(); ++i) a[i] = static_cast<float>(i % 17) - 7;  // whole: exact in any order
+struct Test : Program {
+  int run() {
+    std::vector<float> a(size_t{kRows} * kWidth);
+    for (size_t i = 0; i < a.size(); ++i) a[i] = static_cast<float>(i % 17) - 7;  // whole: exact in any order
 
-  int failures = 0;
-  const auto checked = [&](Status status) { failures += status != 0; };
-  DeviceDescription description;
-  Launch where;
-  checked(device.describe(0, &description));
-  where.device = &description.facts;
-  checked(device.create_stream(&where.stream));
-  const int64_t a_bytes = int64_t{kRows} * kWidth * 4;
-  const int64_t y_bytes = int64_t{kWidth} * 4;
-  void* a_memory = nullptr;
-  void* y_memory = nullptr;
-  checked(device.allocate(&a_memory, a_bytes));
-  checked(device.allocate(&y_memory, y_bytes));
-  checked(device.copy_from_host(a_memory, a.data(), a_bytes, where.stream));
-  checked(device.fill(y_memory, 0xFF, y_bytes, where.stream));
-  const Grid grid{.blocks = dim3(kClusters * kCluster),
-                  .threads = dim3(kThreads),
-                  .shared_bytes = kThreads * int64_t{sizeof(float4)},
-                  .cluster = kCluster};
-  const ClusterSum args{static_cast<const float4*>(a_memory), static_cast<float4*>(y_memory)};
-  checked(launch(cluster_sum_kernel, grid, args, where));
-  std::vector<float> y(kWidth);
-  checked(device.copy_to_host(y.data(), y_memory, y_bytes, where.stream));
-  checked(device.synchronize(where.stream));
-  for (size_t column = 0; column < kWidth; ++column) {
-    float expected = 0;
-    for (size_t row = 0; row < kRows; ++row) expected += a[row * kWidth + column];
-    failures += !(y[column] == expected);
+    const int64_t a_bytes = int64_t{kRows} * kWidth * 4;
+    const int64_t y_bytes = int64_t{kWidth} * 4;
+    void* a_memory = nullptr;
+    void* y_memory = nullptr;
+    checked(device.allocate(&a_memory, a_bytes));
+    checked(device.allocate(&y_memory, y_bytes));
+    checked(device.copy_from_host(a_memory, a.data(), a_bytes, where.stream));
+    checked(device.fill(y_memory, 0xFF, y_bytes, where.stream));
+    const Grid grid{.blocks = dim3(kClusters * kCluster),
+                    .threads = dim3(kThreads),
+                    .shared_bytes = kThreads * int64_t{sizeof(float4)},
+                    .cluster = kCluster};
+    const ClusterSum args{static_cast<const float4*>(a_memory), static_cast<float4*>(y_memory)};
+    checked(launch(cluster_sum_kernel, grid, args, where));
+    std::vector<float> y(kWidth);
+    checked(device.copy_to_host(y.data(), y_memory, y_bytes, where.stream));
+    checked(device.synchronize(where.stream));
+    for (size_t column = 0; column < kWidth; ++column) {
+      float expected = 0;
+      for (size_t row = 0; row < kRows; ++row) expected += a[row * kWidth + column];
+      failures += !(y[column] == expected);
+    }
+    checked(device.release(a_memory));
+    checked(device.release(y_memory));
+    return verdict();
   }
-  checked(device.release(a_memory));
-  checked(device.release(y_memory));
-  std::printf(failures == 0 ? "right\n" : "wrong: %d failures\n", failures);
-  return failures == 0 ? 0 : 1;
-}
+};
 
 }  // namespace
 }  // namespace msn::kernels
 
-int main() { return msn::kernels::test(); }
+int main() { return msn::kernels::Test().run(); }

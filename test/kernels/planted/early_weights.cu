@@ -3,12 +3,11 @@
 //
 // y = w (2 x): one kernel writes w, one doubles x, and the product has w loaded before it waits, which it
 // may, since the kernel between lets it start no earlier than when w is there.
-#include <cstdio>
 #include <vector>
 
-#include "kernels/device.h"
 #include "kernels/launcher.h"
 #include "kernels/ptx.h"
+#include "test/kernels/planted/program.h"
 
 namespace msn::kernels {
 namespace {
@@ -43,36 +42,29 @@ __global__ void product_kernel(const Product args) {
   args.y[place()] = w * args.x[place()];
 }
 
-int test() {
-  const DeviceFunctions device = device_functions();
-  int failures = 0;
-  const auto checked = [&](Status status) { failures += status != 0; };
-  DeviceDescription description;
-  Launch where;
-  checked(device.describe(0, &description));
-  where.device = &description.facts;
-  checked(device.create_stream(&where.stream));
-  Product args;
-  for (float** memory : {&args.w, &args.x, &args.y}) {
-    void* allocated = nullptr;
-    checked(device.allocate(&allocated, kCount * 4));
-    checked(device.fill(allocated, 0xFF, kCount * 4, where.stream));
-    *memory = static_cast<float*>(allocated);
+struct Test : Program {
+  int run() {
+    Product args;
+    for (float** memory : {&args.w, &args.x, &args.y}) {
+      void* allocated = nullptr;
+      checked(device.allocate(&allocated, kCount * 4));
+      checked(device.fill(allocated, 0xFF, kCount * 4, where.stream));
+      *memory = static_cast<float*>(allocated);
+    }
+    std::vector<float> numbers(kCount, 5.0f);
+    checked(device.copy_from_host(args.x, numbers.data(), kCount * 4, where.stream));
+    const Grid grid{dim3(kBlocks), dim3(kThreads)};
+    for (auto kernel : {write_kernel, double_kernel, product_kernel})
+      checked(launch(kernel, grid, args, where));
+    checked(device.copy_to_host(numbers.data(), args.y, kCount * 4, where.stream));
+    checked(device.synchronize(where.stream));
+    for (unsigned i = 0; i < kCount; ++i) failures += !(numbers[i] == 10.0f * static_cast<float>(i));
+    for (float* memory : {args.w, args.x, args.y}) checked(device.release(memory));
+    return verdict();
   }
-  std::vector<float> numbers(kCount, 5.0f);
-  checked(device.copy_from_host(args.x, numbers.data(), kCount * 4, where.stream));
-  const Grid grid{dim3(kBlocks), dim3(kThreads)};
-  for (auto kernel : {write_kernel, double_kernel, product_kernel})
-    checked(launch(kernel, grid, args, where));
-  checked(device.copy_to_host(numbers.data(), args.y, kCount * 4, where.stream));
-  checked(device.synchronize(where.stream));
-  for (unsigned i = 0; i < kCount; ++i) failures += !(numbers[i] == 10.0f * static_cast<float>(i));
-  for (float* memory : {args.w, args.x, args.y}) checked(device.release(memory));
-  std::printf(failures == 0 ? "right\n" : "wrong: %d failures\n", failures);
-  return failures == 0 ? 0 : 1;
-}
+};
 
 }  // namespace
 }  // namespace msn::kernels
 
-int main() { return msn::kernels::test(); }
+int main() { return msn::kernels::Test().run(); }

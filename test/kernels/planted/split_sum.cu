@@ -4,13 +4,12 @@
 // y[row] = sum over k of a[row, k] * b[k]. A block sums one part of a row, fetched to shared memory tile by
 // tile, the next tile on its way while one is summed; the block that comes last adds the parts in order.
 #include <cmath>
-#include <cstdio>
 #include <vector>
 
 #include "kernels/block_reduce.h"
-#include "kernels/device.h"
 #include "kernels/launcher.h"
 #include "kernels/ptx.h"
+#include "test/kernels/planted/program.h"
 
 namespace msn::kernels {
 namespace {
@@ -79,62 +78,55 @@ __global__ void __launch_bounds__(kThreads) split_sum_kernel(const SplitSum args
 }
 
 // The host's part, through DeviceFunctions, as the engine does it.
-int test() {
-  const DeviceFunctions device = device_functions();
-  const int64_t rows = 5;
-  const int64_t width = 5204;
-  const int64_t splits = 3;
-  std::vector<float> a(static_cast<size_t>(rows * width));
-  std::vector<float> b(static_cast<size_t>(width));
-  for (size_t i = 0; i < a.size(); ++i) a[i] = static_cast<float>(i % 17) - 7;
-  for (size_t i = 0; i < b.size(); ++i) b[i] = static_cast<float>(i % 13) - 5;
+struct Test : Program {
+  int run() {
+    const int64_t rows = 5;
+    const int64_t width = 5204;
+    const int64_t splits = 3;
+    std::vector<float> a(static_cast<size_t>(rows * width));
+    std::vector<float> b(static_cast<size_t>(width));
+    for (size_t i = 0; i < a.size(); ++i) a[i] = static_cast<float>(i % 17) - 7;
+    for (size_t i = 0; i < b.size(); ++i) b[i] = static_cast<float>(i % 13) - 5;
 
-  int failures = 0;
-  const auto checked = [&](Status status) { failures += status != 0; };
-  DeviceDescription description;
-  Launch where;
-  checked(device.describe(0, &description));
-  where.device = &description.facts;
-  checked(device.create_stream(&where.stream));
-  const auto allocate = [&](int64_t bytes) {
-    void* memory = nullptr;
-    checked(device.allocate(&memory, bytes));
-    return memory;
-  };
-  SplitSum args{.rows = rows, .width = width, .splits = splits};
-  float* const a_memory = static_cast<float*>(allocate(rows * width * 4));
-  float* const b_memory = static_cast<float*>(allocate(width * 4));
-  args.parts = static_cast<float*>(allocate(rows * splits * 4));
-  args.y = static_cast<float*>(allocate(rows * 4));
-  args.tickets = static_cast<uint32_t*>(allocate(rows * 4));
-  args.a = a_memory;
-  args.b = b_memory;
-  checked(device.copy_from_host(a_memory, a.data(), rows * width * 4, where.stream));
-  checked(device.copy_from_host(b_memory, b.data(), width * 4, where.stream));
-  checked(device.fill(args.tickets, 0, rows * 4, where.stream));
-  const Grid grid{dim3(rows, splits), dim3(kThreads), (2 * kTile + kThreads / 32) * 4};
-  for (int run = 0; run < 3; ++run) {
-    std::vector<float> y(static_cast<size_t>(rows));
-    checked(device.fill(args.y, 0xFF, rows * 4, where.stream));
-    checked(launch(split_sum_kernel, grid, args, where));
-    checked(device.copy_to_host(y.data(), args.y, rows * 4, where.stream));
-    checked(device.synchronize(where.stream));
-    for (int64_t row = 0; row < rows; ++row) {
-      double expected = 0;  // whole numbers: exact in any order
-      for (int64_t k = 0; k < width; ++k)
-        expected += double{a[static_cast<size_t>(row * width + k)]} * b[static_cast<size_t>(k)];
-      failures += !(y[static_cast<size_t>(row)] == expected);
+    const auto allocate = [&](int64_t bytes) {
+      void* memory = nullptr;
+      checked(device.allocate(&memory, bytes));
+      return memory;
+    };
+    SplitSum args{.rows = rows, .width = width, .splits = splits};
+    float* const a_memory = static_cast<float*>(allocate(rows * width * 4));
+    float* const b_memory = static_cast<float*>(allocate(width * 4));
+    args.parts = static_cast<float*>(allocate(rows * splits * 4));
+    args.y = static_cast<float*>(allocate(rows * 4));
+    args.tickets = static_cast<uint32_t*>(allocate(rows * 4));
+    args.a = a_memory;
+    args.b = b_memory;
+    checked(device.copy_from_host(a_memory, a.data(), rows * width * 4, where.stream));
+    checked(device.copy_from_host(b_memory, b.data(), width * 4, where.stream));
+    checked(device.fill(args.tickets, 0, rows * 4, where.stream));
+    const Grid grid{dim3(rows, splits), dim3(kThreads), (2 * kTile + kThreads / 32) * 4};
+    for (int run = 0; run < 3; ++run) {
+      std::vector<float> y(static_cast<size_t>(rows));
+      checked(device.fill(args.y, 0xFF, rows * 4, where.stream));
+      checked(launch(split_sum_kernel, grid, args, where));
+      checked(device.copy_to_host(y.data(), args.y, rows * 4, where.stream));
+      checked(device.synchronize(where.stream));
+      for (int64_t row = 0; row < rows; ++row) {
+        double expected = 0;  // whole numbers: exact in any order
+        for (int64_t k = 0; k < width; ++k)
+          expected += double{a[static_cast<size_t>(row * width + k)]} * b[static_cast<size_t>(k)];
+        failures += !(y[static_cast<size_t>(row)] == expected);
+      }
     }
+    for (void* memory :
+         {static_cast<void*>(a_memory), static_cast<void*>(b_memory), static_cast<void*>(args.parts),
+          static_cast<void*>(args.y), static_cast<void*>(args.tickets)})
+      checked(device.release(memory));
+    return verdict();
   }
-  for (void* memory :
-       {static_cast<void*>(a_memory), static_cast<void*>(b_memory), static_cast<void*>(args.parts),
-        static_cast<void*>(args.y), static_cast<void*>(args.tickets)})
-    checked(device.release(memory));
-  std::printf(failures == 0 ? "right\n" : "wrong: %d failures\n", failures);
-  return failures == 0 ? 0 : 1;
-}
+};
 
 }  // namespace
 }  // namespace msn::kernels
 
-int main() { return msn::kernels::test(); }
+int main() { return msn::kernels::Test().run(); }
